@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A built-in kernel state as a :class:`~bounceproof.models.request.KernelModel`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bounceproof.models import limits, mapping, rule
+from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
+from bounceproof.models.state import AllocAlign, Areas, IommuBounce, KernelState
+from bounceproof.models.word import SIZE_T, Word
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinKernel:
+    """The arithmetic of one :class:`KernelState`."""
+
+    state: KernelState
+
+    @property
+    def name(self) -> str:
+        return self.state.name
+
+    def unsupported(self, path: Path) -> str | None:
+        if path is Path.IOMMU and self.state.iommu_bounce is IommuBounce.NONE:
+            return f"{self.name} does not bounce in dma-iommu"
+        if path is Path.ALLOC and self.state.areas is Areas.SINGLE and (
+            self.state.iommu_bounce is IommuBounce.NONE
+        ):
+            return f"{self.name} has no swiotlb_alloc()"
+        return None
+
+    def nvme_align_mask(self, page_size: int) -> int:
+        return limits.nvme_align_mask(self.state, page_size)
+
+    def max_mapping_size(self, cell: Cell) -> int:
+        return int(limits.max_mapping_size(self.state, cell))
+
+    def opt_mapping_size(self, cell: Cell) -> int:
+        return int(limits.opt_mapping_size(self.state, cell))
+
+    def nvme_limit(self, cell: Cell) -> int:
+        return int(limits.nvme_limit(self.state, cell))
+
+    def mapping(self, cell: Cell, request: Request) -> Mapping:
+        return mapping.prepare(self.state, cell, request)
+
+    def alloc_align_masks(self, cell: Cell) -> tuple[int, ...]:
+        if cell.path is Path.IOMMU:
+            return (cell.granule - 1,)
+        ordered = self.state.alloc_align is AllocAlign.PAGE_ORDER
+        if cell.path is Path.DIRECT or not ordered:
+            return (0,)
+        sizes = (1 << bits for bits in range(cell.page_shift, 64))
+        masks = (mapping.alloc_order_mask(Word(s, SIZE_T), cell) for s in sizes)
+        return tuple(sorted({int(mask) for mask in masks}))
+
+    def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
+        return rule.search_rule(self.state, cell, alloc_align_mask, large)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Constants of the kernel that are the same in every state modelled here.
+
+Sources: include/linux/swiotlb.h, drivers/nvme/host/pci.c, include/linux/iova.h and
+drivers/iommu/iova.c, v5.10 to v7.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+IO_TLB_SHIFT: Final = 11
+IO_TLB_SIZE: Final = 1 << IO_TLB_SHIFT
+IO_TLB_SEGSIZE: Final = 128
+IO_TLB_MIN_SLABS: Final = (1 << 20) >> IO_TLB_SHIFT
+IO_TLB_DEFAULT_SLABS: Final = (64 << 20) >> IO_TLB_SHIFT
+SLOT_SET_BYTES: Final = IO_TLB_SEGSIZE * IO_TLB_SIZE
+
+NVME_CTRL_PAGE_SIZE: Final = 4096
+HV_HYP_PAGE_SIZE: Final = 4096
+SECTOR_SHIFT: Final = 9
+IOVA_RANGE_CACHE_MAX_SIZE: Final = 6
+
+SIZE_MAX: Final = (1 << 64) - 1
+NO_SEG_BOUNDARY: Final = (1 << 64) - 1
+PCI_SEG_BOUNDARY: Final = 0xFFFFFFFF
+U32_MAX: Final = 0xFFFFFFFF
+
+PAGE_SIZES: Final = (4096, 16384, 65536)
+MAX_MIN_ALIGN_MASK: Final = 0xFFFF
+MAX_AREA_SLOTS: Final = 1 << 20
+MAX_PHYS_BITS: Final = 48
+LOW_MEMORY_LIMIT: Final = 1 << 32

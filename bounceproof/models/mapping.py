@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a request to the slot search: bounce condition, rounding, padding, masks."""
+
+from __future__ import annotations
+
+from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE
+from bounceproof.models.request import Cell, Mapping, Path, Request
+from bounceproof.models.state import (
+    AllocAlign,
+    KernelState,
+    MaskAboveGranule,
+    Padding,
+    Rounding,
+)
+from bounceproof.models.word import (
+    FALSE,
+    INT,
+    SIZE_T,
+    TRUE,
+    U64,
+    UNSIGNED_INT,
+    Truth,
+    Word,
+    align,
+    ite,
+)
+
+SLOT_LOW_BITS = IO_TLB_SIZE - 1
+
+
+def nr_slots(size: Word) -> Word:
+    """Slots that hold ``size`` bytes: DIV_ROUND_UP(size, IO_TLB_SIZE), u64.
+
+    Source: nr_slots(), kernel/dma/swiotlb.c.
+    """
+    return (size.cast(U64) + SLOT_LOW_BITS) >> IO_TLB_SHIFT
+
+
+def align_offset(min_align_mask: int, align_mask: int, addr: Word) -> Word:
+    """Pre-padding in bytes for ``addr`` (unsigned int).
+
+    Source: swiotlb_align_offset(), kernel/dma/swiotlb.c.
+    """
+    mask = Word(align_mask | SLOT_LOW_BITS, UNSIGNED_INT)
+    return (addr & Word(min_align_mask, UNSIGNED_INT) & mask).cast(UNSIGNED_INT)
+
+
+def alloc_order_mask(size: Word, cell: Cell) -> Word:
+    """swiotlb_alloc()'s alignment: (1 << (get_order(size) + PAGE_SHIFT)) - 1, u32.
+
+    Source: swiotlb_alloc(), kernel/dma/swiotlb.c, v6.9.  The shift is one of int.
+    """
+    pages = (size.cast(U64) - 1) >> cell.page_shift
+    order = Word(0, INT)
+    for bit in range(64 - cell.page_shift):
+        order = ite((pages >> bit).nonzero(), Word(bit + 1, INT), order)
+    return ((Word(1, INT) << (order + cell.page_shift)) - 1).cast(UNSIGNED_INT)
+
+
+def _streaming(
+    state: KernelState, cell: Cell, request: Request, alloc_align_mask: int
+) -> tuple[Word, Word, Word]:
+    """Padding, bytes searched for and size printed, of swiotlb_tbl_map_single()."""
+    covered = alloc_align_mask if state.padding is Padding.ALLOC else 0
+    padding = align_offset(cell.min_align_mask, covered, request.orig_addr)
+    rounding = Word(alloc_align_mask, UNSIGNED_INT) + 1
+    if state.rounding is Rounding.CALLEE:
+        total = align(request.size + padding, rounding)
+        return padding, total, total
+    alloc_size = align(request.size, rounding)
+    return padding, alloc_size + padding, alloc_size
+
+
+def _iommu(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    iova_mask = cell.granule - 1
+    padding, total, printed = _streaming(state, cell, request, iova_mask)
+    unaligned = ((request.orig_addr | request.size) & iova_mask).nonzero()
+    refused = (
+        state.mask_above_granule is MaskAboveGranule.REFUSED
+        and cell.min_align_mask > iova_mask
+    )
+    return Mapping(
+        bounced=unaligned,
+        refused=Truth(refused),
+        alloc_align_mask=Word(iova_mask, UNSIGNED_INT),
+        padding=padding,
+        total=total,
+        printed=printed,
+        nslots=nr_slots(total).cast(UNSIGNED_INT),
+    )
+
+
+def _direct(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    padding, total, printed = _streaming(state, cell, request, 0)
+    return Mapping(
+        bounced=TRUE,
+        refused=FALSE,
+        alloc_align_mask=Word(0, UNSIGNED_INT),
+        padding=padding,
+        total=total,
+        printed=printed,
+        nslots=nr_slots(total).cast(UNSIGNED_INT),
+    )
+
+
+def _alloc(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    mask = Word(0, UNSIGNED_INT)
+    if state.alloc_align is AllocAlign.PAGE_ORDER:
+        mask = alloc_order_mask(request.size, cell)
+    return Mapping(
+        bounced=TRUE,
+        refused=FALSE,
+        alloc_align_mask=mask,
+        padding=Word(0, UNSIGNED_INT),
+        total=request.size,
+        printed=Word(0, SIZE_T),
+        nslots=nr_slots(request.size).cast(UNSIGNED_INT),
+    )
+
+
+def prepare(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    """The request as the slot search of ``state`` receives it.
+
+    Sources: swiotlb_map(), swiotlb_tbl_map_single(), swiotlb_alloc() in
+    kernel/dma/swiotlb.c; iommu_dma_map_page() (iommu_dma_map_phys() from v6.18) and
+    __iommu_dma_map() in drivers/iommu/dma-iommu.c.
+    """
+    build = {Path.IOMMU: _iommu, Path.DIRECT: _direct, Path.ALLOC: _alloc}
+    return build[cell.path](state, cell, request)

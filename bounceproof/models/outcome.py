@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The outcome of one request on an empty pool, in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.request import (
+    Cell,
+    KernelModel,
+    Mapping,
+    Path,
+    Pool,
+    Request,
+    SearchRule,
+)
+from bounceproof.models.search import Area, Found, Search, search_empty
+from bounceproof.models.word import (
+    FALSE,
+    TRUE,
+    UNSIGNED_INT,
+    Truth,
+    Word,
+    ite,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The requests of a cell that one search rule serves, in one way.
+
+    ``guard`` holds for exactly these; ``comparing`` as in
+    :class:`~bounceproof.models.search.Search`.  The guards of all cases of a cell
+    cover every request once.
+    """
+
+    guard: Truth
+    rule: SearchRule
+    comparing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the kernel does with a request.
+
+    ``found``: the search returned ``slot`` (pool-wide, unsigned int; the first slot
+    of the allocation, padding included).  ``tlb_addr``: phys_addr_t.  ``hang``: the
+    search does not end.  ``ok``: the driver gets a mapping.
+    """
+
+    mapping: Mapping
+    ok: Truth
+    found: Truth
+    slot: Word
+    tlb_addr: Word
+    hang: Truth
+
+
+def cases(
+    model: KernelModel, cell: Cell, mapping: Mapping, request: Request
+) -> list[Case]:
+    """The cases of a cell, like ones merged, those that cannot occur left out."""
+    large_total = mapping.total >= cell.page_size
+    merged: dict[tuple[SearchRule, bool], Truth] = {}
+    for mask in model.alloc_align_masks(cell):
+        asked = mapping.alloc_align_mask.eq(Word(mask, UNSIGNED_INT))
+        rules = [model.search_rule(cell, mask, large) for large in (False, True)]
+        sizes = [~large_total, large_total]
+        if rules[0] == rules[1]:
+            rules, sizes = rules[:1], [TRUE]
+        for rule, sized in zip(rules, sizes, strict=True):
+            for comparing, compared in _comparisons(rule, request):
+                guard = asked & sized & compared
+                before = merged.get((rule, comparing), FALSE)
+                merged[rule, comparing] = before | guard
+    return [
+        Case(guard, rule, comparing)
+        for (rule, comparing), guard in merged.items()
+        if guard.raw is not False
+    ]
+
+
+def _comparisons(rule: SearchRule, request: Request) -> list[tuple[bool, Truth]]:
+    if not rule.skip_zero or not rule.compare_mask:
+        return [(True, TRUE)]
+    zero = request.orig_addr.eq(0)
+    return [(True, ~zero), (False, zero)]
+
+
+def slot_address(pool: Pool, slot: Word) -> Word:
+    """Physical address of a pool-wide slot.  Source: slot_addr(), swiotlb.c."""
+    return pool.start + (slot.cast(pool.start.ctype) << IO_TLB_SHIFT)
+
+
+def search_areas(
+    case: Case, request: Request, mapping: Mapping, pool: Pool, areas: int
+) -> Found:
+    """Search ``areas`` (1 or 2) areas in turn; ``slot`` is pool-wide.
+
+    Two stand for any number: areas lie alike but for the segment boundary, and of two
+    neighbours that are smaller than a segment at most one is cut by it.
+    """
+    found, slot, endless = FALSE, Word(0, UNSIGNED_INT), FALSE
+    for index in range(areas):
+        base = pool.area_nslabs * Word(index, UNSIGNED_INT)
+        search = Search(case.rule, Area(pool, base), request.orig_addr, case.comparing)
+        here = search_empty(search, mapping.nslots)
+        first = ~found & ~endless
+        slot = ite(first, base + here.slot, slot)
+        endless = endless | (first & here.endless)
+        found = found | (first & here.found)
+    return Found(found, slot, endless)
+
+
+def _page_checked(case: Case, cell: Cell, pool: Pool, found: Found) -> Truth:
+    if not case.rule.page_check:
+        return found.found
+    start = slot_address(pool, found.slot)
+    return found.found & (start & (cell.page_size - 1)).eq(0)
+
+
+def outcome(
+    model: KernelModel, cell: Cell, request: Request, pool: Pool, areas: int = 1
+) -> Outcome:
+    """The outcome of ``request`` on an empty pool whose areas all start at
+    ``pool.start_index``; ``areas`` as in :func:`search_areas`."""
+    mapping = model.mapping(cell, request)
+    found, hang, slot = FALSE, FALSE, Word(0, UNSIGNED_INT)
+    for case in cases(model, cell, mapping, request):
+        here = search_areas(case, request, mapping, pool, areas)
+        granted = _page_checked(case, cell, pool, here)
+        slot = ite(case.guard, here.slot, slot)
+        found = found | (case.guard & granted)
+        hang = hang | (case.guard & here.endless)
+    tlb_addr = slot_address(pool, slot) + mapping.padding
+    ok = ~mapping.refused & (~mapping.bounced | found)
+    return Outcome(
+        mapping,
+        ok,
+        mapping.bounced & ~mapping.refused & found,
+        slot,
+        tlb_addr,
+        mapping.bounced & hang,
+    )
+
+
+def misaligned(
+    cell: Cell, request: Request, mapping: Mapping, pool: Pool, slot: Word
+) -> Truth:
+    """Whether a mapping at pool-wide ``slot`` breaks the ``aligned`` property.
+
+    Holds when tlb_addr keeps the min_align_mask bits of orig_addr, the allocation
+    starts at a multiple of alloc_align_mask + 1, and a coherent allocation of a page
+    or more is page aligned.  Source: Documentation/core-api/swiotlb.rst, v6.10.
+    """
+    start = slot_address(pool, slot)
+    lost_alloc = (start & mapping.alloc_align_mask).ne(0)
+    if cell.path is Path.ALLOC:
+        page = (start & (cell.page_size - 1)).ne(0)
+        return lost_alloc | (page & (request.size >= cell.page_size))
+    tlb_addr = start + mapping.padding
+    lost = ((tlb_addr ^ request.orig_addr) & cell.min_align_mask).ne(0)
+    return lost | lost_alloc

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a driver asks for, and what the kernel makes of it before it searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bounceproof.models.word import Truth, Word
+
+
+class Path(StrEnum):
+    """The way into swiotlb.
+
+    ``direct``: dma-direct streaming, bouncing forced.  ``iommu``: dma-iommu page or
+    scatterlist mapping of an untrusted device.  ``alloc``: swiotlb_alloc() from a
+    restricted pool, with orig_addr 0.
+    """
+
+    DIRECT = "direct"
+    IOMMU = "iommu"
+    ALLOC = "alloc"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """The part of a request that is a plain number in every query.
+
+    ``page_size`` and ``granule`` in bytes (granule equals page_size where the path
+    has none), ``min_align_mask`` the device's mask.
+    """
+
+    page_size: int
+    granule: int
+    path: Path
+    min_align_mask: int
+
+    @property
+    def page_shift(self) -> int:
+        return self.page_size.bit_length() - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One mapping: ``orig_addr`` (phys_addr_t) and ``size`` (size_t, bytes)."""
+
+    orig_addr: Word
+    size: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The pool searched, all of its areas alike.
+
+    ``start`` phys_addr_t, ``area_nslabs`` unsigned int (slots), ``start_index``
+    (area->index) unsigned int, ``seg_boundary_mask`` unsigned long.  ``one_segment``
+    is a promise of the caller that the pool lies within one segment of the device,
+    so that no run of slots can span a boundary.
+    """
+
+    start: Word
+    area_nslabs: Word
+    start_index: Word
+    seg_boundary_mask: Word
+    one_segment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The request as the slot search receives it.
+
+    ``bounced``: it needs a bounce buffer.  ``refused``: it fails whatever the pool
+    holds.  ``alloc_align_mask``: the mask the caller passes, unsigned int.
+    ``padding``: bytes before the data, of the allocation's first slot (unsigned
+    int).  ``total``: bytes searched for (size_t).  ``printed``: the size in "swiotlb
+    buffer is full" (size_t).  ``nslots``: slots searched for (unsigned int).
+    """
+
+    bounced: Truth
+    refused: Truth
+    alloc_align_mask: Word
+    padding: Word
+    total: Word
+    printed: Word
+    nslots: Word
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRule:
+    """The slot search for one cell, alloc_align_mask and side of PAGE_SIZE.
+
+    A slot at DMA address ``d`` is admissible where ``d & zero_mask`` is 0 and
+    ``d & compare_mask`` equals ``orig_addr & compare_mask``; the latter is waived
+    for orig_addr 0 where ``skip_zero``.  The search steps by one slot from an
+    inadmissible slot and by ``stride`` slots from one that does not fit.
+    ``aligned_start``: it starts at area->index aligned up to the stride.
+    ``counted``: it ends when the steps reach the area's slots, else when the index
+    comes back to the start.  ``fall_through``: an inadmissible slot is tested too.
+    ``page_check``: the result fails unless it is page aligned.
+    ``iotlb_align_mask`` is the value the kernel's variable of that name ends with.
+    """
+
+    zero_mask: int
+    compare_mask: int
+    skip_zero: bool
+    stride: int
+    aligned_start: bool
+    counted: bool
+    fall_through: bool
+    page_check: bool
+    alloc_align_mask: int
+    iotlb_align_mask: int
+
+
+class KernelModel(Protocol):
+    """What a query asks of a kernel, built in or read from source."""
+
+    @property
+    def name(self) -> str: ...
+
+    def unsupported(self, path: Path) -> str | None:
+        """Why requests cannot take ``path`` in this kernel, or None."""
+        ...
+
+    def nvme_align_mask(self, page_size: int) -> int:
+        """The min_align_mask nvme-pci sets, for ``page_size`` bytes a page."""
+        ...
+
+    def max_mapping_size(self, cell: Cell) -> int:
+        """dma_max_mapping_size() in bytes for a device that bounces."""
+        ...
+
+    def opt_mapping_size(self, cell: Cell) -> int:
+        """dma_opt_mapping_size() in bytes; the maximum where there is no such call."""
+        ...
+
+    def nvme_limit(self, cell: Cell) -> int:
+        """nvme-pci's max_hw_sectors in bytes, for a controller without MDTS."""
+        ...
+
+    def mapping(self, cell: Cell, request: Request) -> Mapping:
+        """The request as the slot search receives it."""
+        ...
+
+    def alloc_align_masks(self, cell: Cell) -> tuple[int, ...]:
+        """Every alloc_align_mask that :meth:`mapping` can give in ``cell``."""
+        ...
+
+    def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
+        """The slot search, for T >= PAGE_SIZE where ``large``."""
+        ...

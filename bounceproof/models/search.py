@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The slot search in closed form: which slots the kernel's loop visits, in order.
+
+The admissible slots of an area are blocks of ``block`` slots, one block every
+``period`` slots.  Between two visits that do not fit, the loop advances by the stride
+and then, slot by slot, to the next admissible slot; so the visits of one pass over the
+area are a first slot, a second one, and from there every ``step`` slots (a
+:class:`Leg`).  A counted loop makes a pass from its start to the end of the area and
+one from 0 until the steps are used up; a loop that ends where it started makes a pass
+from 0 up to that point, and where it jumps over it, passes without end.
+
+Positions are slots inside the area, unsigned int; an area has at most 2^20 slots, so
+no sum below can wrap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT, IO_TLB_SIZE
+from bounceproof.models.mapping import nr_slots
+from bounceproof.models.request import Pool, SearchRule
+from bounceproof.models.word import (
+    FALSE,
+    TRUE,
+    U64,
+    UNSIGNED_INT,
+    UNSIGNED_LONG,
+    Truth,
+    Word,
+    align,
+    ite,
+    minimum,
+)
+
+
+class NoClosedForm(Exception):
+    """The visits of this rule have no closed form here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How admissible slots lie in an area, as plain numbers of slots."""
+
+    period: int
+    block: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One pass: ``first``, ``second``, then every ``step``, all below ``limit``."""
+
+    active: Truth
+    first: Word
+    second: Word
+    step: int
+    limit: Word
+
+    def visits(self, slot: Word) -> Truth:
+        """Whether this pass visits ``slot``."""
+        later = (slot >= self.second) & _rem(slot - self.second, self.step).eq(0)
+        return self.active & (slot < self.limit) & (slot.eq(self.first) | later)
+
+    def at_or_after(self, point: Word) -> Word:
+        """The first visit at or after ``point``, the limit aside."""
+        ahead = point - self.second + (self.step - 1)
+        later = self.second + (ahead - _rem(ahead, self.step))
+        found = ite(point <= self.second, self.second, later)
+        return ite(point <= self.first, self.first, found)
+
+    def last(self) -> Word:
+        """The last visit below the limit; ``first`` must be below it."""
+        beyond = self.limit - 1 - self.second
+        later = self.second + (beyond - _rem(beyond, self.step))
+        return ite(self.second >= self.limit, self.first, later)
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The passes over one area, in order, and whether the loop never ends."""
+
+    legs: tuple[Leg, ...]
+    endless: Truth
+
+
+def _rem(value: Word, modulus: int) -> Word:
+    if modulus & (modulus - 1) == 0:
+        return value & Word(modulus - 1, UNSIGNED_INT)
+    return value % Word(modulus, UNSIGNED_INT)
+
+
+def geometry(rule: SearchRule, comparing: bool) -> Geometry:
+    """Period, block and step of ``rule``; ``comparing`` unless orig_addr is waived.
+
+    Raises NoClosedForm where the slot bits compared have a gap, or where the stride
+    would land inside a block at a place that changes from visit to visit.
+    """
+    if rule.fall_through:
+        raise NoClosedForm("the loop tests inadmissible slots too")
+    mask = rule.zero_mask | (rule.compare_mask if comparing else 0)
+    bits = mask >> IO_TLB_SHIFT
+    block = bits & -bits if bits else 1
+    period = bits + block if bits else 1
+    if period & (period - 1):
+        raise NoClosedForm(f"the slot bits compared, {mask:#x}, have a gap")
+    landing = rule.stride % period
+    inside = {(offset + landing) % period for offset in range(block)}
+    if landing and any(0 < place < block for place in inside):
+        raise NoClosedForm(f"stride {rule.stride} lands at a changing place in a block")
+    return Geometry(period, block, -(-rule.stride // period) * period)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One area of a pool as the search sees it.
+
+    ``base`` is the area's first slot in the pool.  The DMA address of a slot is the
+    pool's start within the segment boundary plus 2 KiB a slot.
+    """
+
+    pool: Pool
+    base: Word
+
+    @property
+    def tbl_dma_addr(self) -> Word:
+        return self.pool.start & self.pool.seg_boundary_mask
+
+    @property
+    def max_slots(self) -> Word:
+        return (self.pool.seg_boundary_mask >> IO_TLB_SHIFT) + 1
+
+    def segment_offset(self, slot: Word) -> Word:
+        """Slots since the last segment boundary (unsigned long).
+
+        Source: iommu_is_span_boundary(), include/linux/iommu-helper.h.
+        """
+        index = (self.base + slot).cast(UNSIGNED_LONG)
+        return (nr_slots(self.tbl_dma_addr) + index) & (self.max_slots - 1)
+
+    def fits_empty(self, slot: Word, nslots: Word) -> Truth:
+        """Whether ``nslots`` from ``slot`` fit an empty area: list[] and boundary."""
+        run = IO_TLB_SEGSIZE - (slot & (IO_TLB_SEGSIZE - 1))
+        if self.pool.one_segment:
+            return nslots <= run
+        spans = self.segment_offset(slot) + nslots.cast(U64) > self.max_slots
+        return (nslots <= run) & ~spans
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The search of one area for one orig_addr, by one rule.
+
+    ``comparing``: orig_addr takes part (it is not 0, or 0 is compared like any other).
+    """
+
+    rule: SearchRule
+    area: Area
+    orig_addr: Word
+    comparing: bool
+
+    @property
+    def geometry(self) -> Geometry:
+        return geometry(self.rule, self.comparing)
+
+    def _compare_mask(self) -> int:
+        return self.rule.compare_mask if self.comparing else 0
+
+    def possible(self) -> Truth:
+        """Whether any slot can be admissible: the bits asked for do not conflict."""
+        low = IO_TLB_SIZE - 1
+        dma, compare = self.area.tbl_dma_addr, self._compare_mask()
+        clean = (dma & (self.rule.zero_mask & low)).eq(0)
+        alike = ((dma ^ self.orig_addr) & (compare & low)).eq(0)
+        conflict = (self.orig_addr & (compare & self.rule.zero_mask & ~low)).eq(0)
+        return clean & alike & conflict
+
+    def distance(self, slot: Word) -> Word:
+        """Slots from the start of the block at or before ``slot`` (below period)."""
+        wanted = (self.orig_addr & self._compare_mask()) >> IO_TLB_SHIFT
+        here = (self.area.tbl_dma_addr >> IO_TLB_SHIFT) + self.area.base + slot
+        period = Word(self.geometry.period - 1, U64)
+        return ((here - wanted) & period).cast(UNSIGNED_INT)
+
+    def admissible(self, slot: Word) -> Truth:
+        """Whether the code's own alignment rule accepts ``slot``."""
+        return self.possible() & (self.distance(slot) < self.geometry.block)
+
+    def next_admissible(self, slot: Word) -> Word:
+        distance = self.distance(slot)
+        ahead = slot + (self.geometry.period - distance)
+        return ite(distance < self.geometry.block, slot, ahead)
+
+    def _leg(self, start: Word, limit: Word, active: Truth) -> Leg:
+        first = self.next_admissible(start)
+        second = self.next_admissible(first + self.rule.stride)
+        return Leg(active & self.possible(), first, second, self.geometry.step, limit)
+
+    def visits(self) -> Visits:
+        """The slots the loop visits while nothing fits."""
+        return self._counted() if self.rule.counted else self._until_start()
+
+    def _counted(self) -> Visits:
+        slots, start = self.area.pool.area_nslabs, self.area.pool.start_index
+        to_end = self._leg(start, slots, TRUE)
+        reached = to_end.last() + self.rule.stride
+        past = (to_end.first < slots) & self.possible() & (reached > slots)
+        overshoot = ite(past, reached - slots, Word(0, UNSIGNED_INT))
+        left = ite(overshoot < start, start - overshoot, Word(0, UNSIGNED_INT))
+        zero = Word(0, UNSIGNED_INT)
+        return Visits((to_end, self._leg(zero, left, TRUE)), FALSE)
+
+    def start_aligned(self) -> Word:
+        """Where an aligned search starts: ALIGN() and wrap, bit for bit."""
+        pool, stride = self.area.pool, Word(self.rule.stride, UNSIGNED_INT)
+        start = pool.start_index
+        aligned = align(start, stride) if self.rule.aligned_start else start
+        zero = Word(0, UNSIGNED_INT)
+        return ite(aligned >= pool.area_nslabs, zero, aligned)
+
+    def _until_start(self) -> Visits:
+        slots, wrap = self.area.pool.area_nslabs, self.start_aligned()
+        to_end = self._leg(wrap, slots, TRUE)
+        from_zero = self._leg(Word(0, UNSIGNED_INT), wrap, wrap.ne(0))
+        last = from_zero.last()
+        jumps = (from_zero.first < wrap) & (last + self.rule.stride > wrap)
+        endless = wrap.ne(0) & jumps & self.possible()
+        beyond = ite(last.eq(from_zero.first), from_zero.second, last + from_zero.step)
+        over = Leg(endless, beyond, beyond + from_zero.step, from_zero.step, slots)
+        return Visits((to_end, from_zero, over), endless)
+
+
+def _chunk_after(area: Area, slot: Word) -> Word:
+    """The next slot after ``slot`` where a slot set or a segment begins."""
+    slot_set = (slot | (IO_TLB_SEGSIZE - 1)) + 1
+    ahead = area.max_slots - area.segment_offset(slot)
+    boundary = slot.cast(U64) + ahead
+    return minimum(boundary, slot_set.cast(U64)).cast(UNSIGNED_INT)
+
+
+def _slot_sets_that_differ(step: int) -> int:
+    """Slot sets after which the visits lie in a slot set as they did before."""
+    if step < IO_TLB_SEGSIZE:
+        return step // gcd(step, IO_TLB_SEGSIZE)
+    return 0
+
+
+def candidates(area: Area, leg: Leg) -> list[Word]:
+    """Visits of ``leg`` among which is the first that fits an empty area, if any.
+
+    What fits an empty area depends on a slot's place in its slot set and, where the
+    pool crosses a segment boundary, in its segment: the first visit in each kind of
+    chunk between two such borders stands for the others.
+    """
+    step, points, chunk = leg.step, [leg.first], leg.first
+    if not area.pool.one_segment:
+        for _ in range(4):
+            chunk = _chunk_after(area, chunk)
+            points.append(chunk)
+    slot_set, kinds = leg.first | (IO_TLB_SEGSIZE - 1), _slot_sets_that_differ(step)
+    extra = kinds if area.pool.one_segment else max(kinds, 2)
+    points += [slot_set + (1 + IO_TLB_SEGSIZE * k) for k in range(extra)]
+    found = [leg.at_or_after(point) for point in points]
+    if step < IO_TLB_SEGSIZE and (area.pool.one_segment or step < 64):
+        return found
+    turns = IO_TLB_SEGSIZE // gcd(step, IO_TLB_SEGSIZE)
+    return [*found, *(leg.second + step * k for k in range(turns + 1))]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search of an empty area returns: a slot, nothing, or no end."""
+
+    found: Truth
+    slot: Word
+    endless: Truth
+
+
+def search_empty(search: Search, nslots: Word) -> Found:
+    """The first slot the loop accepts in an empty area for ``nslots`` slots."""
+    visits = search.visits()
+    found, slot = FALSE, Word(0, UNSIGNED_INT)
+    for leg in visits.legs:
+        here, place = FALSE, Word(0, UNSIGNED_INT)
+        for candidate in candidates(search.area, leg):
+            fits = leg.active & (candidate < leg.limit)
+            fits = fits & search.area.fits_empty(candidate, nslots)
+            better = fits & (~here | (candidate < place))
+            place = ite(better, candidate, place)
+            here = here | fits
+        slot = ite(found, slot, place)
+        found = found | here
+    enough = nslots <= search.area.pool.area_nslabs
+    return Found(found & enough, slot, visits.endless & enough & ~found)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many requests, each mapped and unmapped on an otherwise empty pool.
+
+The list[] of an empty pool is the same for every number of slot sets, and each
+request puts back what it took, so one set of arrays serves a whole batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
+from bounceproof.models.state import KernelState
+from bounceproof.simulator import codes as c
+from bounceproof.simulator import engine as e
+from bounceproof.simulator.compile import compiled, wrap64
+
+Column: TypeAlias = NDArray[np.int64]
+
+INPUTS = (
+    "page_size",
+    "path",
+    "granule",
+    "min_align_mask",
+    "seg_boundary_mask",
+    "pool_start",
+    "nslabs",
+    "nareas",
+    "start_index",
+    "orig_addr",
+    "size",
+)
+OUTPUTS = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests as columns of int64 (64-bit words as two's complement), one length.
+
+    Names and meaning as in :data:`INPUTS`; ``path`` is DIRECT, IOMMU or ALLOC of
+    :mod:`bounceproof.simulator.codes`.
+    """
+
+    columns: dict[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.columns["size"])
+
+
+@compiled
+def _search(
+    k: Any, lst: Any, page: int, m: int, given: int, pa: int, total: int,
+    pool_start: int, bm: int, nslabs: int, nareas: int, start: int,
+) -> int:
+    slots = nslabs // nareas
+    for area in range(nareas):
+        slot = e.search_area(
+            k, lst, area * slots, slots, start, 0,
+            page, m, given, pa, total, pool_start, bm,
+        )
+        if slot != e.NOT_FOUND:
+            return slot
+    return e.NOT_FOUND
+
+
+@compiled
+def _one(
+    k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any,
+    page: int, path: int, granule: int, m: int, bm: int, pool_start: int,
+    nslabs: int, nareas: int, start: int, pa: int, size: int,
+) -> tuple[int, int, int, int, int, int, int, int]:
+    bounced, refused, given, padding, total, printed = e.prologue(
+        k, page, path, granule, m, pa, size
+    )
+    if not bounced:
+        return int(not refused), 0, -1, -1, 0, -1, 0, int(refused)
+    n = e.nr_slots(total) & e.U32
+    slot = _search(
+        k, lst, page, m, given, pa, total, pool_start, bm, nslabs, nareas, start
+    )
+    if slot < 0:
+        sz = -1 if path == c.ALLOC or slot == e.NO_END else printed
+        return 0, 1, -1, n, 0, sz, int(slot == e.NO_END), int(refused)
+    e.take(lst, alloc_size, slot, total, padding & e.LOW)
+    e.give_back(lst, alloc_size, orig, pad, slot, n)
+    tlb = wrap64(pool_start + (slot << IO_TLB_SHIFT) + padding)
+    unchecked = k[c.ALLOC_PAGE_CHECK] != c.PAGE_CHECK_FAIL or path != c.ALLOC
+    if refused or not (unchecked or (tlb & (page - 1)) == 0):
+        return 0, 1, -1, n, 0, -1, 0, int(refused)
+    return 1, 1, slot, n, tlb, -1, 0, 0
+
+
+@compiled
+def _run(k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any, a: Any, out: Any) -> None:
+    for r in range(a.shape[0]):
+        row = _one(
+            k, lst, alloc_size, orig, pad,
+            a[r, 0], a[r, 1], a[r, 2], a[r, 3], a[r, 4], a[r, 5],
+            a[r, 6], a[r, 7], a[r, 8], a[r, 9], a[r, 10],
+        )
+        for field in range(8):
+            out[r, field] = row[field]
+
+
+def empty_list(nslabs: int) -> NDArray[np.int32]:
+    """list[] of an empty pool of ``nslabs`` slots, whole slot sets."""
+    slots = np.arange(nslabs, dtype=np.int32)
+    return (IO_TLB_SEGSIZE - (slots % IO_TLB_SEGSIZE)).astype(np.int32)
+
+
+def run_batch(state: KernelState, batch: Batch) -> dict[str, Column]:
+    """Map and unmap each request on its own empty pool.
+
+    Returns int64 columns named as :data:`OUTPUTS`.  ``slot``, ``sz`` and, without a
+    bounce, ``nslots`` are -1 where they have no value; ``tlb_addr`` counts where
+    ``slot`` does.
+    """
+    rows = np.stack([batch.columns[name] for name in INPUTS], axis=1).astype(np.int64)
+    out = np.empty((len(rows), len(OUTPUTS)), dtype=np.int64)
+    if not len(rows):
+        return {name: out[:, i] for i, name in enumerate(OUTPUTS)}
+    nslabs = int(batch.columns["nslabs"].max())
+    words = [np.zeros(nslabs, dtype=np.int64) for _ in range(3)]
+    _run(c.codes(state), empty_list(nslabs), *words, rows, out)
+    return {name: out[:, i] for i, name in enumerate(OUTPUTS)}
