@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bounceproof.models import limits, mapping, rule
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
-from bounceproof.models.state import AllocAlign, Areas, IommuBounce, KernelState
+from bounceproof.models.state import AllocAlign, IommuBounce, KernelState
 from bounceproof.models.word import SIZE_T, Word
 
 
@@ -22,13 +22,11 @@ class BuiltinKernel:
         return self.state.name
 
     def unsupported(self, path: Path) -> str | None:
-        if path is Path.IOMMU and self.state.iommu_bounce is IommuBounce.NONE:
+        if self.state.iommu_bounce is not IommuBounce.NONE or path is Path.DIRECT:
+            return None
+        if path is Path.IOMMU:
             return f"{self.name} does not bounce in dma-iommu"
-        if path is Path.ALLOC and self.state.areas is Areas.SINGLE and (
-            self.state.iommu_bounce is IommuBounce.NONE
-        ):
-            return f"{self.name} has no swiotlb_alloc()"
-        return None
+        return f"{self.name} has no swiotlb_alloc()"
 
     def nvme_align_mask(self, page_size: int) -> int:
         return limits.nvme_align_mask(self.state, page_size)

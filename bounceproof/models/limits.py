@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bounceproof.models.constants import (
     IO_TLB_SIZE,
     IOVA_RANGE_CACHE_MAX_SIZE,
@@ -18,6 +20,7 @@ from bounceproof.models.state import (
     LimitSource,
     MaxMapping,
     NvmeAlignMask,
+    NvmeOrder,
 )
 from bounceproof.models.word import (
     INT,
@@ -84,6 +87,8 @@ def nvme_limit(state: KernelState, cell: Cell) -> Word:
     Source: drivers/nvme/host/pci.c, where max_hw_sectors is set: min_t(u32, of the
     constant in sectors and the DMA layer's size >> 9).
     """
+    if state.nvme_order is NvmeOrder.LIMIT_FIRST:
+        cell = replace(cell, min_align_mask=0)
     source = (
         opt_mapping_size(state, cell)
         if state.nvme_limit_source is LimitSource.OPT_MAPPING

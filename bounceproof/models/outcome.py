@@ -44,8 +44,8 @@ class Case:
 class Outcome:
     """What the kernel does with a request.
 
-    ``found``: the search returned ``slot`` (pool-wide, unsigned int; the first slot
-    of the allocation, padding included).  ``tlb_addr``: phys_addr_t.  ``hang``: the
+    ``found``: the request bounces and the search returned ``slot`` (pool-wide,
+    unsigned int; the first slot of the allocation, padding included).  ``tlb_addr``: phys_addr_t.  ``hang``: the
     search does not end.  ``ok``: the driver gets a mapping.
     """
 
@@ -138,7 +138,7 @@ def outcome(
     return Outcome(
         mapping,
         ok,
-        mapping.bounced & ~mapping.refused & found,
+        mapping.bounced & found,
         slot,
         tlb_addr,
         mapping.bounced & hang,

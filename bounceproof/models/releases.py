@@ -17,9 +17,11 @@ from bounceproof.models.state import (
     KernelState,
     LimitSource,
     ListInit,
+    MapCopy,
     MaskAboveGranule,
     MaxMapping,
     NvmeAlignMask,
+    NvmeOrder,
     Origin,
     Padding,
     PadSlots,
@@ -30,8 +32,8 @@ from bounceproof.models.state import (
     Rounding,
     Start,
     Stride,
-    ZeroOrigAddr,
     Zeroing,
+    ZeroOrigAddr,
 )
 
 _STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git/tag/?h="
@@ -41,7 +43,9 @@ def _release(tag: str, summary: str) -> Origin:
     return Origin(tag, tag, "", _STABLE + tag, summary)
 
 
-def _derive(base: KernelState, tag: str, summary: str, **changes: object) -> KernelState:
+def _derive(
+    base: KernelState, tag: str, summary: str, **changes: object
+) -> KernelState:
     return base.with_(tag, origin=_release(tag, summary), **changes)
 
 
@@ -54,6 +58,7 @@ V5_10_223 = KernelState(
     nvme_max_kb=4096,
     nvme_limit_source=LimitSource.MAX_MAPPING,
     nvme_align_mask=NvmeAlignMask.CTRL_PAGE,
+    nvme_order=NvmeOrder.MASK_FIRST,
     iommu_bounce=IommuBounce.NONE,
     iommu_max_mapping=IommuMaxMapping.ABSENT,
     mask_above_granule=MaskAboveGranule.IGNORED,
@@ -76,6 +81,7 @@ V5_10_223 = KernelState(
     alloc_page_check=AllocPageCheck.NONE,
     release_size=ReleaseSize.CALLER,
     bounce_check=BounceCheck.NONE,
+    map_copy=MapCopy.ALWAYS,
 )
 
 V5_16 = _derive(
@@ -89,6 +95,8 @@ V5_16 = _derive(
     stride=Stride.IOTLB_THEN_ALLOC,
     release_size=ReleaseSize.STORED,
     bounce_check=BounceCheck.UNSIGNED,
+    nvme_order=NvmeOrder.LIMIT_FIRST,
+    map_copy=MapCopy.DEVICE_READS,
 )
 
 V6_0 = _derive(
@@ -97,6 +105,7 @@ V6_0 = _derive(
     "areas; the limit takes min_align_mask into account",
     areas=Areas.UNLIMITED,
     max_mapping=MaxMapping.SLOT_SET_LESS_MIN_ALIGN,
+    map_copy=MapCopy.ALWAYS,
 )
 
 V6_1_192 = _derive(
@@ -104,17 +113,24 @@ V6_1_192 = _derive(
     "v6.1.192",
     "long-term tree with two of the 2024 alignment fixes",
     areas=Areas.LIMITED_LATE,
+    nvme_order=NvmeOrder.MASK_FIRST,
     iommu_max_mapping=IommuMaxMapping.SWIOTLB,
     alloc_slot_aligned=True,
     iotlb_mask=IotlbMask.ABOVE_ALLOC,
 )
 
-V6_2_12 = _derive(V6_0, "v6.2.12", "as v6.0 in every decision point")
+V6_2_12 = _derive(
+    V6_0,
+    "v6.2.12",
+    "as v6.0, and nvme sets its mask before its limit",
+    nvme_order=NvmeOrder.MASK_FIRST,
+)
 
 V6_3 = _derive(
     V6_2_12,
     "v6.3",
     "one mask for device, allocation and page, compared with orig_addr",
+    nvme_max_kb=8192,
     page_rule=PageRule.COMBINED_MASK,
     iotlb_mask=IotlbMask.COMBINED,
     stride=Stride.IOTLB_MASK,
@@ -136,7 +152,6 @@ V6_6 = _derive(
     "the thread's kernel; dynamic pools",
     areas=Areas.LIMITED,
     pools=Pools.DYNAMIC,
-    nvme_max_kb=8192,
 )
 
 V6_6_9 = _derive(

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The masks, the stride and the loop of the slot search, from decision points.
 
-Sources: find_slots() (v5.10), swiotlb_do_find_slots() (v5.16 to v6.4),
-swiotlb_area_find_slots() (v6.5 to v6.8), swiotlb_search_pool_area() (v6.8 on), all in
-kernel/dma/swiotlb.c.  Every mask and the stride are unsigned int.
+Sources: find_slots() (v5.10), swiotlb_find_slots() (v5.15 to v5.19),
+swiotlb_do_find_slots() (v6.0 to v6.5), swiotlb_area_find_slots() (v6.6, v6.7),
+swiotlb_search_pool_area() (v6.8 on), all in kernel/dma/swiotlb.c.  Every mask and the
+stride are unsigned int.
 """
 
 from __future__ import annotations

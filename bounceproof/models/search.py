@@ -15,7 +15,7 @@ no sum below can wrap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT, IO_TLB_SIZE
@@ -65,15 +65,18 @@ class Leg:
 
     def at_or_after(self, point: Word) -> Word:
         """The first visit at or after ``point``, the limit aside."""
-        ahead = point - self.second + (self.step - 1)
-        later = self.second + (ahead - _rem(ahead, self.step))
+        if _is_power(self.step):
+            later = point + _rem(self.second - point, self.step)
+        else:
+            ahead = point - self.second + (self.step - 1)
+            later = self.second + (ahead - _rem(ahead, self.step))
         found = ite(point <= self.second, self.second, later)
         return ite(point <= self.first, self.first, found)
 
     def last(self) -> Word:
         """The last visit below the limit; ``first`` must be below it."""
-        beyond = self.limit - 1 - self.second
-        later = self.second + (beyond - _rem(beyond, self.step))
+        final = self.limit - 1
+        later = final - _rem(final - self.second, self.step)
         return ite(self.second >= self.limit, self.first, later)
 
 
@@ -85,8 +88,12 @@ class Visits:
     endless: Truth
 
 
+def _is_power(value: int) -> bool:
+    return value & (value - 1) == 0
+
+
 def _rem(value: Word, modulus: int) -> Word:
-    if modulus & (modulus - 1) == 0:
+    if _is_power(modulus):
         return value & Word(modulus - 1, UNSIGNED_INT)
     return value % Word(modulus, UNSIGNED_INT)
 
@@ -202,7 +209,7 @@ class Search:
         return self._counted() if self.rule.counted else self._until_start()
 
     def _counted(self) -> Visits:
-        slots, start = self.area.pool.area_nslabs, self.area.pool.start_index
+        slots, start = self.area.pool.area_nslabs, self.start_aligned()
         to_end = self._leg(start, slots, TRUE)
         reached = to_end.last() + self.rule.stride
         past = (to_end.first < slots) & self.possible() & (reached > slots)
@@ -239,33 +246,45 @@ def _chunk_after(area: Area, slot: Word) -> Word:
     return minimum(boundary, slot_set.cast(U64)).cast(UNSIGNED_INT)
 
 
-def _slot_sets_that_differ(step: int) -> int:
-    """Slot sets after which the visits lie in a slot set as they did before."""
-    if step < IO_TLB_SEGSIZE:
-        return step // gcd(step, IO_TLB_SEGSIZE)
-    return 0
-
-
 def candidates(area: Area, leg: Leg) -> list[Word]:
     """Visits of ``leg`` among which is the first that fits an empty area, if any.
 
-    What fits an empty area depends on a slot's place in its slot set and, where the
-    pool crosses a segment boundary, in its segment: the first visit in each kind of
-    chunk between two such borders stands for the others.
+    What fits depends on a slot's place in its slot set and, where the pool crosses
+    segment boundaries, in its segment.  Where the step divides a slot set, the first
+    visit in each chunk between two such borders stands for the others.  Where it does
+    not, the visits come back to the same places after a while: all are listed.
     """
-    step, points, chunk = leg.step, [leg.first], leg.first
-    if not area.pool.one_segment:
-        for _ in range(4):
-            chunk = _chunk_after(area, chunk)
-            points.append(chunk)
-    slot_set, kinds = leg.first | (IO_TLB_SEGSIZE - 1), _slot_sets_that_differ(step)
-    extra = kinds if area.pool.one_segment else max(kinds, 2)
-    points += [slot_set + (1 + IO_TLB_SEGSIZE * k) for k in range(extra)]
-    found = [leg.at_or_after(point) for point in points]
-    if step < IO_TLB_SEGSIZE and (area.pool.one_segment or step < 64):
+    if leg.step > IO_TLB_SEGSIZE or IO_TLB_SEGSIZE % leg.step:
+        return [
+            leg.first,
+            *(leg.second + leg.step * k for k in range(_turns(area, leg))),
+        ]
+    if area.pool.one_segment:
+        chunks = [(leg.first | (IO_TLB_SEGSIZE - 1)) + 1]
+    else:
+        chunks = [_chunk_after(area, leg.first)]
+        for _ in range(3):
+            chunks.append(_chunk_after(area, chunks[-1]))
+        first_set = (leg.first | (IO_TLB_SEGSIZE - 1)) + 1
+        chunks += [first_set, first_set + IO_TLB_SEGSIZE]
+    found = [leg.first, *(leg.at_or_after(chunk) for chunk in chunks)]
+    if area.pool.one_segment or leg.step < 64:
         return found
-    turns = IO_TLB_SEGSIZE // gcd(step, IO_TLB_SEGSIZE)
-    return [*found, *(leg.second + step * k for k in range(turns + 1))]
+    turns = IO_TLB_SEGSIZE // leg.step
+    return [*found, *(leg.second + leg.step * k for k in range(turns + 1))]
+
+
+def _turns(area: Area, leg: Leg) -> int:
+    """How many visits it takes until every place in a slot set has come by.
+
+    With segment boundaries, until this has happened in slot sets that none cuts: the
+    places repeat after less than 512 slots, and of eight neighbouring slot sets none,
+    every one, every second or every fourth is cut, or at most one.
+    """
+    turns = IO_TLB_SEGSIZE // gcd(leg.step, IO_TLB_SEGSIZE)
+    if area.pool.one_segment:
+        return turns
+    return max(turns, 16 * IO_TLB_SEGSIZE // leg.step) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +296,52 @@ class Found:
     endless: Truth
 
 
+_NEAR = 4
+
+
+def _foldable(search: Search) -> bool:
+    """Whether all slot sets are alike to the search but for where it starts."""
+    step, stride = search.geometry.step, search.rule.stride
+    whole = IO_TLB_SEGSIZE % step == 0 and stride <= step
+    return whole and search.area.pool.one_segment
+
+
+def _folded(search: Search) -> tuple[Search, Word]:
+    """The same search in an area of at most four slot sets, and the slots left out.
+
+    An empty area looks alike from every slot set, so only the slot set that the search
+    starts in matters, and whether it is the first, the second or the last.  The slots
+    left out lie between the second slot set and the one the search starts in.
+    """
+    pool, shift = search.area.pool, IO_TLB_SEGSIZE.bit_length() - 1
+    sets, start = pool.area_nslabs >> shift, pool.start_index >> shift
+    near = Word(_NEAR, UNSIGNED_INT)
+    fewer, inner = minimum(sets, near), minimum(start, near - 2)
+    place = ite((start + 1).eq(sets), fewer - 1, inner)
+    within = pool.start_index & (IO_TLB_SEGSIZE - 1)
+    small = replace(
+        pool, area_nslabs=fewer << shift, start_index=(place << shift) | within
+    )
+    area = Area(small, Word(0, UNSIGNED_INT))
+    return replace(search, area=area), (start - place) << shift
+
+
 def search_empty(search: Search, nslots: Word) -> Found:
-    """The first slot the loop accepts in an empty area for ``nslots`` slots."""
+    """The first slot the loop accepts in an empty area for ``nslots`` slots.
+
+    ``slot`` counts from the start of the area.
+    """
+    if not _foldable(search):
+        return _first_of_visits(search, nslots)
+    small, left_out = _folded(search)
+    near = _first_of_visits(small, nslots)
+    ahead = near.slot >= (small.area.pool.start_index & ~(IO_TLB_SEGSIZE - 1))
+    enough = nslots <= search.area.pool.area_nslabs
+    slot = ite(ahead, near.slot + left_out, near.slot)
+    return Found(near.found & enough, slot, near.endless & enough)
+
+
+def _first_of_visits(search: Search, nslots: Word) -> Found:
     visits = search.visits()
     found, slot = FALSE, Word(0, UNSIGNED_INT)
     for leg in visits.legs:

@@ -27,6 +27,20 @@ class NvmeAlignMask(StrEnum):
     PAGE = "PAGE_SIZE - 1"
 
 
+class NvmeOrder(StrEnum):
+    """Whether nvme-pci sets its mask before it asks for the limit at first reset."""
+
+    MASK_FIRST = "mask, then limit"
+    LIMIT_FIRST = "limit, then mask: the first limit is that of m = 0"
+
+
+class MapCopy(StrEnum):
+    """When swiotlb_tbl_map_single() copies the original bytes in."""
+
+    ALWAYS = "always"
+    DEVICE_READS = "where the device may read"
+
+
 class IommuMaxMapping(StrEnum):
     """iommu_dma_ops.max_mapping_size for an untrusted device."""
 
@@ -91,7 +105,9 @@ class Predicate(StrEnum):
     """When the address of a slot is admissible."""
 
     ORIG_ADDR = "its iotlb_align_mask bits equal orig_addr's"
-    ALLOC_AND_ORIG_ADDR = "its A bits are 0 and its iotlb_align_mask bits equal orig_addr's"
+    ALLOC_AND_ORIG_ADDR = (
+        "its A bits are 0 and its iotlb_align_mask bits equal orig_addr's"
+    )
 
 
 class ZeroOrigAddr(StrEnum):
@@ -236,6 +252,7 @@ class KernelState:
     nvme_max_kb: int
     nvme_limit_source: LimitSource
     nvme_align_mask: NvmeAlignMask
+    nvme_order: NvmeOrder
     iommu_bounce: IommuBounce
     iommu_max_mapping: IommuMaxMapping
     mask_above_granule: MaskAboveGranule
@@ -258,6 +275,7 @@ class KernelState:
     alloc_page_check: AllocPageCheck
     release_size: ReleaseSize
     bounce_check: BounceCheck
+    map_copy: MapCopy
 
     def decisions(self) -> dict[str, object]:
         """Name and value of every decision point."""
@@ -268,4 +286,6 @@ class KernelState:
         return replace(self, name=name, **changes)  # type: ignore[arg-type]
 
 
-DECISION_POINTS = tuple(f.name for f in fields(KernelState) if f.name not in ("name", "origin"))
+DECISION_POINTS = tuple(
+    f.name for f in fields(KernelState) if f.name not in ("name", "origin")
+)

@@ -17,7 +17,7 @@ from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
-from bounceproof.simulator.compile import compiled, wrap64
+from bounceproof.simulator.compile import ENABLED, compiled, wrap64
 
 Column: TypeAlias = NDArray[np.int64]
 
@@ -53,14 +53,35 @@ class Batch:
 
 @compiled
 def _search(
-    k: Any, lst: Any, page: int, m: int, given: int, pa: int, total: int,
-    pool_start: int, bm: int, nslabs: int, nareas: int, start: int,
+    k: Any,
+    lst: Any,
+    page: int,
+    m: int,
+    given: int,
+    pa: int,
+    total: int,
+    pool_start: int,
+    bm: int,
+    nslabs: int,
+    nareas: int,
+    start: int,
 ) -> int:
     slots = nslabs // nareas
     for area in range(nareas):
         slot = e.search_area(
-            k, lst, area * slots, slots, start, 0,
-            page, m, given, pa, total, pool_start, bm,
+            k,
+            lst,
+            area * slots,
+            slots,
+            start,
+            0,
+            page,
+            m,
+            given,
+            pa,
+            total,
+            pool_start,
+            bm,
         )
         if slot != e.NOT_FOUND:
             return slot
@@ -69,9 +90,22 @@ def _search(
 
 @compiled
 def _one(
-    k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any,
-    page: int, path: int, granule: int, m: int, bm: int, pool_start: int,
-    nslabs: int, nareas: int, start: int, pa: int, size: int,
+    k: Any,
+    lst: Any,
+    alloc_size: Any,
+    orig: Any,
+    pad: Any,
+    page: int,
+    path: int,
+    granule: int,
+    m: int,
+    bm: int,
+    pool_start: int,
+    nslabs: int,
+    nareas: int,
+    start: int,
+    pa: int,
+    size: int,
 ) -> tuple[int, int, int, int, int, int, int, int]:
     bounced, refused, given, padding, total, printed = e.prologue(
         k, page, path, granule, m, pa, size
@@ -95,21 +129,36 @@ def _one(
 
 
 @compiled
-def _run(k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any, a: Any, out: Any) -> None:
-    for r in range(a.shape[0]):
+def _run(
+    k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any, a: Any, out: Any
+) -> None:
+    for r in range(a.shape[1]):
         row = _one(
-            k, lst, alloc_size, orig, pad,
-            a[r, 0], a[r, 1], a[r, 2], a[r, 3], a[r, 4], a[r, 5],
-            a[r, 6], a[r, 7], a[r, 8], a[r, 9], a[r, 10],
+            k,
+            lst,
+            alloc_size,
+            orig,
+            pad,
+            a[0, r],
+            a[1, r],
+            a[2, r],
+            a[3, r],
+            a[4, r],
+            a[5, r],
+            a[6, r],
+            a[7, r],
+            a[8, r],
+            a[9, r],
+            a[10, r],
         )
         for field in range(8):
-            out[r, field] = row[field]
+            out[field, r] = row[field]
 
 
-def empty_list(nslabs: int) -> NDArray[np.int32]:
+def empty_list(nslabs: int) -> NDArray[np.int16]:
     """list[] of an empty pool of ``nslabs`` slots, whole slot sets."""
     slots = np.arange(nslabs, dtype=np.int32)
-    return (IO_TLB_SEGSIZE - (slots % IO_TLB_SEGSIZE)).astype(np.int32)
+    return (IO_TLB_SEGSIZE - (slots % IO_TLB_SEGSIZE)).astype(np.int16)
 
 
 def run_batch(state: KernelState, batch: Batch) -> dict[str, Column]:
@@ -119,11 +168,17 @@ def run_batch(state: KernelState, batch: Batch) -> dict[str, Column]:
     bounce, ``nslots`` are -1 where they have no value; ``tlb_addr`` counts where
     ``slot`` does.
     """
-    rows = np.stack([batch.columns[name] for name in INPUTS], axis=1).astype(np.int64)
-    out = np.empty((len(rows), len(OUTPUTS)), dtype=np.int64)
-    if not len(rows):
-        return {name: out[:, i] for i, name in enumerate(OUTPUTS)}
-    nslabs = int(batch.columns["nslabs"].max())
-    words = [np.zeros(nslabs, dtype=np.int64) for _ in range(3)]
-    _run(c.codes(state), empty_list(nslabs), *words, rows, out)
-    return {name: out[:, i] for i, name in enumerate(OUTPUTS)}
+    count, nslabs = len(batch), int(batch.columns["nslabs"].max(initial=0))
+    rows = np.empty((len(INPUTS), count), dtype=np.int64)
+    for place, name in enumerate(INPUTS):
+        rows[place] = batch.columns[name]
+    out = np.empty((len(OUTPUTS), count), dtype=np.int64)
+    lst, codes = empty_list(nslabs), c.codes(state)
+    kinds = (np.int64, np.int64, np.int16)
+    sizes, origs, pads = (np.zeros(nslabs, dtype=kind) for kind in kinds)
+    if ENABLED:
+        _run(codes, lst, sizes, origs, pads, rows, out)
+    else:
+        for r, row in enumerate(rows.T.tolist()):
+            out[:, r] = _one(codes.tolist(), lst, sizes, origs, pads, *row)
+    return dict(zip(OUTPUTS, out, strict=True))

@@ -33,7 +33,9 @@ if ENABLED:
 
     def compiled(function: F) -> F:
         """Compile on first call; the machine code is cached on disk."""
-        return numba.njit(function, cache=True, nogil=True)  # type: ignore[no-any-return]
+        options: Any = {"cache": True, "nogil": True, "error_model": "numpy"}
+        compiled_function: F = numba.njit(**options)(function)
+        return compiled_function
 
     @compiled
     def wrap64(value: int) -> int:

@@ -42,6 +42,12 @@ def align_up(value: int, mask: int) -> int:
 
 
 @compiled
+def align32(value: int, unit: int) -> int:
+    """ALIGN(value, unit) on unsigned int; ``unit`` need not be a power of two."""
+    return ((value + unit - 1) & U32) & ~(unit - 1)
+
+
+@compiled
 def page_shift_of(page_size: int) -> int:
     shift = 0
     while (1 << shift) < page_size:
@@ -71,7 +77,9 @@ def prologue(
         return True, False, mask, 0, size, 0
     mask = granule - 1 if path == c.IOMMU else 0
     bounced = path == c.DIRECT or ((pa | size) & mask) != 0
-    refused = path == c.IOMMU and k[c.MASK_ABOVE_GRANULE] == c.ABOVE_REFUSED and m > mask
+    refused = (
+        path == c.IOMMU and k[c.MASK_ABOVE_GRANULE] == c.ABOVE_REFUSED and m > mask
+    )
     covered = mask | LOW if k[c.PADDING] == c.PADDING_ALLOC else LOW
     padding = pa & m & covered
     if k[c.ROUNDING] == c.CALLEE:
@@ -103,9 +111,7 @@ def iotlb_mask_of(k: Array, page: int, m: int, given: int, a: int, large: bool) 
 
 
 @compiled
-def masks(
-    k: Array, page: int, m: int, given: int, total: int
-) -> tuple[int, int, int]:
+def masks(k: Array, page: int, m: int, given: int, total: int) -> tuple[int, int, int]:
     """(alloc_align_mask, iotlb_align_mask, stride) as the search has them."""
     large = not below(total, page)
     rule = k[c.PAGE_RULE]
@@ -117,53 +123,58 @@ def masks(
     if k[c.ALLOC_SLOT_ALIGNED]:
         a |= LOW
     im = iotlb_mask_of(k, page, m, given, a, large)
-    shift = page_shift_of(page) - SHIFT
     if k[c.STRIDE] == c.STRIDE_LARGER:
         stride = (max(a, im) >> SHIFT) + 1
     else:
         stride = (im >> SHIFT) + 1
     if large and rule == c.RULE_STRIDE_SHIFT:
-        stride = max(stride, (stride << shift) & U32)
+        stride = max(stride, (stride << (page_shift_of(page) - SHIFT)) & U32)
     if large and rule == c.RULE_STRIDE_COUNT:
-        stride = max(stride, shift + 1)
+        stride = max(stride, page_shift_of(page) - SHIFT + 1)
     if k[c.STRIDE] == c.STRIDE_THEN_ALLOC:
         stride = max(stride, (a >> SHIFT) + 1)
     return a, im, stride
 
 
 @compiled
-def admissible(k: Array, dma: int, pa: int, a: int, im: int) -> bool:
-    """Whether a slot at DMA address ``dma`` may start the allocation."""
-    if k[c.PREDICATE] == c.SPLIT_PREDICATE and (dma & a) != 0:
-        return False
-    if pa == 0 and k[c.ZERO_ORIG_ADDR] == c.ZERO_SKIPPED:
-        return True
-    return (dma & im) == (pa & im)
+def predicate(k: Array, pa: int, a: int, im: int) -> tuple[int, int]:
+    """(bits that must be 0, bits compared with orig_addr) in a slot's address."""
+    zero = a if k[c.PREDICATE] == c.SPLIT_PREDICATE else 0
+    skipped = pa == 0 and k[c.ZERO_ORIG_ADDR] == c.ZERO_SKIPPED
+    return zero, 0 if skipped else im
 
 
 @compiled
-def holds_run(lst: Array, slot: int, n: int, tbl: int, bm: int) -> bool:
-    """Whether ``n`` free slots start at ``slot`` and cross no segment boundary."""
-    max_slots = shift_right(bm, SHIFT) + 1
-    at = (nr_slots(tbl) + slot) & (max_slots - 1)
-    return at + n <= max_slots and lst[slot] >= n
+def admissible(dma: int, pa: int, zero: int, compared: int) -> bool:
+    """Whether a slot at DMA address ``dma`` may start the allocation."""
+    return (dma & zero) == 0 and ((dma ^ pa) & compared) == 0
 
 
 @compiled
 def search_counted(
-    k: Array, lst: Array, base: int, slots: int, start: int, n: int,
-    pa: int, a: int, im: int, stride: int, tbl: int, bm: int,
+    lst: Array,
+    base: int,
+    slots: int,
+    start: int,
+    n: int,
+    pa: int,
+    zero: int,
+    compared: int,
+    stride: int,
+    tbl: int,
+    max_slots: int,
+    fall_through: bool,
 ) -> int:
     """The loop that counts slots_checked."""
-    index, checked = start, 0
+    index, checked, tbl_slots = start, 0, nr_slots(tbl)
     while checked < slots:
         slot = base + index
-        if not admissible(k, wrap64(tbl + (slot << SHIFT)), pa, a, im):
+        if not admissible(wrap64(tbl + (slot << SHIFT)), pa, zero, compared):
             index = index + 1 if index + 1 < slots else 0
             checked += 1
-            if k[c.INADMISSIBLE] != c.FALL_THROUGH:
+            if not fall_through:
                 continue
-        if holds_run(lst, slot, n, tbl, bm):
+        if lst[slot] >= n and ((tbl_slots + slot) & (max_slots - 1)) + n <= max_slots:
             return slot
         index = index + stride if index + stride < slots else 0
         checked += stride
@@ -172,25 +183,30 @@ def search_counted(
 
 @compiled
 def search_until_start(
-    k: Array, lst: Array, base: int, slots: int, start: int, n: int,
-    pa: int, a: int, im: int, stride: int, tbl: int, bm: int,
+    lst: Array,
+    base: int,
+    slots: int,
+    start: int,
+    n: int,
+    pa: int,
+    zero: int,
+    compared: int,
+    stride: int,
+    tbl: int,
+    max_slots: int,
 ) -> int:
     """The loop that ends when the index comes back to where it began.
 
     An index alone is its state, so more steps than two passes have means no end.
     """
-    index = start
-    if k[c.START] == c.START_ALIGNED:
-        index = ((start + stride - 1) & U32) & ~(stride - 1)
-    if index >= slots:
-        index = 0
-    began = index
+    index, began, tbl_slots = start, start, nr_slots(tbl)
     for _ in range(3 * slots + 3):
         slot = base + index
-        if not admissible(k, wrap64(tbl + (slot << SHIFT)), pa, a, im):
+        if not admissible(wrap64(tbl + (slot << SHIFT)), pa, zero, compared):
             index = index + 1 if index + 1 < slots else 0
         else:
-            if holds_run(lst, slot, n, tbl, bm):
+            run = lst[slot] >= n
+            if run and ((tbl_slots + slot) & (max_slots - 1)) + n <= max_slots:
                 return slot
             index = index + stride if index + stride < slots else 0
         if index == began:
@@ -200,38 +216,68 @@ def search_until_start(
 
 @compiled
 def search_area(
-    k: Array, lst: Array, base: int, slots: int, start: int, used: int,
-    page: int, m: int, given: int, pa: int, total: int, pool_start: int, bm: int,
+    k: Array,
+    lst: Array,
+    base: int,
+    slots: int,
+    start: int,
+    used: int,
+    page: int,
+    m: int,
+    given: int,
+    pa: int,
+    total: int,
+    pool_start: int,
+    bm: int,
 ) -> int:
     """Pool-wide slot for ``total`` bytes in one area, NOT_FOUND or NO_END."""
     n = nr_slots(total) & U32
     if n == 0 or n > slots - used:
         return NOT_FOUND
     a, im, stride = masks(k, page, m, given, total)
-    tbl = pool_start & bm
+    zero, compared = predicate(k, pa, a, im)
+    tbl, max_slots = pool_start & bm, shift_right(bm, SHIFT) + 1
+    begin = align32(start, stride) if k[c.START] == c.START_ALIGNED else start
+    begin = 0 if begin >= slots else begin
     if k[c.END] == c.END_COUNTED:
         return search_counted(
-            k, lst, base, slots, start, n, pa, a, im, stride, tbl, bm
+            lst,
+            base,
+            slots,
+            begin,
+            n,
+            pa,
+            zero,
+            compared,
+            stride,
+            tbl,
+            max_slots,
+            k[c.INADMISSIBLE] == c.FALL_THROUGH,
         )
     return search_until_start(
-        k, lst, base, slots, start, n, pa, a, im, stride, tbl, bm
+        lst, base, slots, begin, n, pa, zero, compared, stride, tbl, max_slots
     )
 
 
 @compiled
-def take(
-    lst: Array, alloc_size: Array, slot: int, total: int, low_offset: int
-) -> int:
-    """Mark the slots of a new allocation; returns how many."""
-    n = nr_slots(total) & U32
-    for i in range(slot, slot + n):
-        lst[i] = 0
-        alloc_size[i] = wrap64(total - (low_offset + ((i - slot) << SHIFT)))
-    i, count = slot - 1, 0
+def join_before(lst: Array, first: int, count: int) -> None:
+    """Count the free slots before ``first`` on, up to the start of the slot set."""
+    i = first - 1
     while i >= 0 and (i & (SEG - 1)) != SEG - 1 and lst[i] != 0:
         count += 1
         lst[i] = count
         i -= 1
+
+
+@compiled
+def take(lst: Array, alloc_size: Array, slot: int, total: int, low_offset: int) -> int:
+    """Mark the slots of a new allocation; returns how many."""
+    n = nr_slots(total) & U32
+    lst[slot : slot + n] = 0
+    sizes, first = alloc_size[slot : slot + n], wrap64(total - low_offset)
+    for k in range(n):
+        sizes[k] = wrap64(first - (k << SHIFT))
+    join_before(lst, slot, 0)
     return n
 
 
@@ -243,14 +289,10 @@ def give_back(
     count = 0
     if first + n < ((first + 1 + SEG - 1) & ~(SEG - 1)):
         count = lst[first + n]
-    for i in range(first + n - 1, first - 1, -1):
-        count += 1
-        lst[i] = count
-        orig[i] = INVALID_PHYS_ADDR
-        alloc_size[i] = 0
-        pad[i] = 0
-    i = first - 1
-    while i >= 0 and (i & (SEG - 1)) != SEG - 1 and lst[i] != 0:
-        count += 1
-        lst[i] = count
-        i -= 1
+    runs = lst[first : first + n]
+    for k in range(n):
+        runs[k] = count + n - k
+    orig[first : first + n] = INVALID_PHYS_ADDR
+    alloc_size[first : first + n] = 0
+    pad[first : first + n] = 0
+    join_before(lst, first, count + n)

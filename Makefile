@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Each target sets up what it needs; a second run sets up nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: check test soak lint bench clean
+check: $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/ask-thread
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check bounceproof tests bench
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/run.py
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "bounceproof needs Python 3.11 or newer: make PYTHON=python3.x" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

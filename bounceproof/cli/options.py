@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Options that bear the same name in every command, and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from bounceproof.models.catalog import UnknownName, device, kernel_state
+from bounceproof.models.devices import Device
+from bounceproof.models.fix import FixDoesNotApply
+from bounceproof.models.state import KernelState
+from bounceproof.models.validate import BadInput
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class InputError(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = 2
+
+
+class Number(click.ParamType[int]):
+    """A number, decimal or 0x..., with K, M or G where it is a size."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        digits, factor = text, 1
+        hexadecimal = text.lower().startswith("0x")
+        if text and not hexadecimal and text[-1].upper() in _FACTORS:
+            digits, factor = text[:-1], _FACTORS[text[-1].upper()]
+        try:
+            if "_" in digits:
+                raise ValueError
+            return int(digits, 16 if hexadecimal else 10) * factor
+        except ValueError:
+            name = param.opts[0] if param is not None else "number"
+            raise InputError(
+                f"{name} '{value}': not a number (decimal or 0x..., K, M, G)"
+            ) from None
+
+
+NUMBER = Number()
+
+_FIELDS = {
+    "--page-size": "PAGE_SIZE in bytes.",
+    "--granule": "IOVA granule in bytes; asks about dma-iommu.",
+    "--min-align-mask": "The device's min_align_mask.",
+    "--seg-boundary-mask": "The device's segment boundary mask.",
+    "--pool-start": "Physical address of the pool.",
+    "--nslabs": "Slots in the pool.",
+    "--nareas": "Areas in the pool.",
+    "--start-index": "area->index of every area.",
+    "--orig-addr": "Physical address of the buffer.",
+    "--size": "Bytes to map.",
+}
+
+
+def request_options(command: F) -> F:
+    """Add the options that name request fields, device and path."""
+    for name, text in reversed(_FIELDS.items()):
+        command = click.option(name, type=NUMBER, help=text)(command)
+    path = click.Choice(["direct", "iommu", "alloc"])
+    command = click.option("--path", type=path, help="The way into swiotlb.")(command)
+    return click.option(
+        "--device",
+        "device_name",
+        default="nvme",
+        show_default=True,
+        metavar="NAME",
+        help="What asks for the mapping; see 'devices'.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def state_of(name: str) -> KernelState:
+    """The built-in state of this name; InputError where there is none."""
+    try:
+        return kernel_state(name)
+    except (UnknownName, FixDoesNotApply) as error:
+        raise InputError(str(error)) from None
+
+
+def device_of(name: str) -> Device:
+    """The device of this name; InputError where there is none."""
+    try:
+        return device(name)
+    except UnknownName as error:
+        raise InputError(f"--device: {error}") from None
+
+
+def option_error(error: BadInput) -> InputError:
+    """The same complaint with the option's spelling."""
+    return InputError(
+        f"--{str(error).replace(error.field, error.field.replace('_', '-'), 1)}"
+    )

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What ``check`` and ``prove`` share: the domain and the properties asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bounceproof.cli.options import NUMBER, InputError, device_of, option_error
+from bounceproof.models.request import Path
+from bounceproof.models.state import KernelState
+from bounceproof.models.validate import BadInput, validate_for
+
+if TYPE_CHECKING:
+    from bounceproof.solver.domain import Domain
+    from bounceproof.solver.properties import Property
+
+F = TypeVar("F", bound=Callable[..., Any])
+PROPERTIES = ("fits", "halts", "aligned")
+
+
+def question_options(command: F) -> F:
+    """Add the options of a question: properties, steps and the time it may take."""
+    options = [
+        click.option(
+            "--property",
+            "properties",
+            multiple=True,
+            type=click.Choice(PROPERTIES),
+            help="A property to ask; all of them if left out.",
+        ),
+        click.option("--size-step", type=NUMBER, help="Sizes are multiples of this."),
+        click.option("--addr-step", type=NUMBER, help="Addresses too."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0.001),
+            default=60.0,
+            show_default=True,
+            help="Seconds for one solver query.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def interpret_single_requests() -> None:
+    """Run the simulator uncompiled: loading compiled code costs more than it saves."""
+    os.environ.setdefault("BOUNCEPROOF_JIT", "0")
+
+
+def domain_of(states: list[KernelState], options: dict[str, Any]) -> Domain:
+    """The domain that the options describe, valid for every state."""
+    from bounceproof.solver.domain import Domain
+
+    device = device_of(options.pop("device_name"))
+    try:
+        for state in states:
+            validate_for(state, options)
+    except BadInput as error:
+        raise option_error(error) from None
+    path = options.pop("path")
+    if path is not None and options.get("granule") is not None and path != "iommu":
+        raise InputError(f"--granule {options['granule']}: path {path} has no granule")
+    return Domain(device=device, path=None if path is None else Path(path), **options)
+
+
+def properties_of(names: tuple[str, ...]) -> list[Property]:
+    """The properties asked for, all of them where none is named."""
+    from bounceproof.solver.properties import Property
+
+    return [Property(name) for name in dict.fromkeys(names or PROPERTIES)]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a request and a pool may be; one message names the field and its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bounceproof.models.constants import (
+    IO_TLB_SEGSIZE,
+    IO_TLB_SIZE,
+    MAX_AREA_SLOTS,
+    U32_MAX,
+)
+from bounceproof.models.request import Path
+from bounceproof.models.state import Areas, IommuBounce, KernelState
+
+NOT_SLOT_SETS = "not a whole number of slot sets of 128 slots"
+SMALLEST_PAGE, LARGEST_PAGE = 4096, 262144
+U64_MAX = (1 << 64) - 1
+
+
+class BadInput(ValueError):
+    """A value that no kernel could have; the message is one line for the user."""
+
+    def __init__(self, field: str, value: object, why: str) -> None:
+        super().__init__(f"{field} {value}: {why}")
+        self.field = field
+
+
+def is_power(value: int) -> bool:
+    """Whether ``value`` is a power of two."""
+    return value > 0 and value & (value - 1) == 0
+
+
+def _mask(field: str, value: int, largest: int) -> None:
+    if not 0 <= value <= largest or value & (value + 1):
+        raise BadInput(field, hex(value), f"not 2^k - 1 up to {largest:#x}")
+
+
+def _granularity(given: Mapping[str, Any]) -> None:
+    page, granule = given.get("page_size"), given.get("granule")
+    if page is not None and not (
+        is_power(page) and SMALLEST_PAGE <= page <= LARGEST_PAGE
+    ):
+        raise BadInput("page_size", page, "not a power of two from 4K to 256K")
+    if granule is None:
+        return
+    if not is_power(granule):
+        raise BadInput("granule", granule, "not a power of two")
+    largest = LARGEST_PAGE if page is None else page
+    if granule > largest:
+        raise BadInput("granule", granule, f"larger than the page of {largest} bytes")
+
+
+def _pool(given: Mapping[str, Any]) -> None:
+    nslabs, nareas = given.get("nslabs"), given.get("nareas")
+    index, start = given.get("start_index"), given.get("pool_start")
+    if nslabs is not None and (nslabs <= 0 or nslabs % IO_TLB_SEGSIZE):
+        raise BadInput("nslabs", nslabs, NOT_SLOT_SETS)
+    if nareas is not None and not is_power(nareas):
+        raise BadInput("nareas", nareas, "not a power of two")
+    slots = MAX_AREA_SLOTS
+    if nslabs is not None:
+        slots = nslabs // (nareas or 1)
+        if nslabs % (nareas or 1) or slots % IO_TLB_SEGSIZE or not slots:
+            raise BadInput(
+                "nareas", nareas, f"areas of {nslabs} slots are not whole slot sets"
+            )
+        if slots > MAX_AREA_SLOTS:
+            why = f"an area has at most {MAX_AREA_SLOTS} slots"
+            raise BadInput("nslabs", nslabs, why)
+    if index is not None and not 0 <= index < slots:
+        raise BadInput("start_index", index, f"outside the area of {slots} slots")
+    if start is not None and (start < 0 or start % IO_TLB_SIZE or start > U64_MAX):
+        raise BadInput("pool_start", hex(start), "not a multiple of 2048 below 2^64")
+
+
+def validate(given: Mapping[str, Any]) -> None:
+    """Check the request fields in ``given``; absent ones and None are not judged.
+
+    Raises BadInput.
+    """
+    _granularity(given)
+    if given.get("min_align_mask") is not None:
+        _mask("min_align_mask", given["min_align_mask"], U32_MAX)
+    if given.get("seg_boundary_mask") is not None:
+        _mask("seg_boundary_mask", given["seg_boundary_mask"], U64_MAX)
+    _pool(given)
+    size, address = given.get("size"), given.get("orig_addr")
+    if size is not None and not 0 < size <= U64_MAX:
+        raise BadInput("size", size, "not from 1 to 2^64 - 1")
+    if address is not None and not 0 <= address <= U64_MAX:
+        raise BadInput("orig_addr", address, "not from 0 to 2^64 - 1")
+    if address and given.get("path") == Path.ALLOC:
+        raise BadInput("orig_addr", hex(address), "swiotlb_alloc() has no address: 0")
+    for step in ("size_step", "addr_step"):
+        value = given.get(step)
+        if value is not None and not is_power(value):
+            raise BadInput(step, value, "not a power of two")
+
+
+def validate_for(state: KernelState, given: Mapping[str, Any]) -> None:
+    """Check what depends on the kernel too.  Raises BadInput."""
+    validate(given)
+    nareas, path = given.get("nareas"), given.get("path")
+    if nareas is not None and nareas > 1 and state.areas is Areas.SINGLE:
+        raise BadInput("nareas", nareas, f"{state.name} has one area")
+    if state.iommu_bounce is IommuBounce.NONE and path in (Path.IOMMU, Path.ALLOC):
+        lacks = "bounce in dma-iommu" if path == Path.IOMMU else "have swiotlb_alloc()"
+        raise BadInput("path", path, f"{state.name} does not {lacks}")

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""JSON lines in, JSON lines out.
+
+What has arrived is answered at once, so a program may send a line and wait for its
+answer; what arrives together is answered together, compiled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, BinaryIO
+
+from bounceproof.models.catalog import UnknownName, kernel_state
+from bounceproof.models.defaults import FIELDS, complete
+from bounceproof.models.devices import Device
+from bounceproof.models.fix import FixDoesNotApply
+from bounceproof.models.state import KernelState
+from bounceproof.models.validate import BadInput
+from bounceproof.simulator.single import SingleRequest, simulate
+
+_CHUNK = 1 << 18
+_LONGEST = 1 << 20
+_OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
+_IGNORED = frozenset((*_OUTCOME, "schema", "command"))
+_KNOWN = frozenset((*FIELDS, "kernel"))
+
+
+class BadLine(ValueError):
+    """A line that is no request; the message has its number."""
+
+
+def _chunks(source: int) -> Iterator[list[bytes]]:
+    rest = b""
+    while data := os.read(source, _CHUNK):
+        *lines, rest = (rest + data).split(b"\n")
+        if lines:
+            yield lines
+        if len(rest) > _LONGEST:
+            yield [rest]
+            return
+    if rest:
+        yield [rest]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Parses lines into requests, with the defaults of the command line."""
+
+    state: KernelState
+    device: Device
+    options: Mapping[str, Any]
+    number: int = 0
+    _states: dict[str, KernelState] = field(default_factory=dict)
+
+    def _state(self, name: object) -> KernelState:
+        if name is None:
+            return self.state
+        if not isinstance(name, str):
+            raise BadInput("kernel", name, "not a name")
+        if name not in self._states:
+            self._states[name] = kernel_state(name)
+        return self._states[name]
+
+    def request(self, line: bytes) -> tuple[KernelState, SingleRequest]:
+        """State and request of one line.  Raises BadLine."""
+        try:
+            data = json.loads(line)
+            if not isinstance(data, dict):
+                raise ValueError("not a JSON object")
+            return self._of(data)
+        except (BadInput, UnknownName, FixDoesNotApply) as error:
+            raise BadLine(f"line {self.number}: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise BadLine(f"line {self.number}: {error}") from None
+
+    def _of(self, data: dict[str, Any]) -> tuple[KernelState, SingleRequest]:
+        for name, value in data.items():
+            if name in _IGNORED:
+                continue
+            if name not in _KNOWN:
+                raise BadInput(name, json.dumps(value), "no such field")
+            plain = isinstance(value, int) and not isinstance(value, bool)
+            if name not in ("path", "kernel") and value is not None and not plain:
+                raise BadInput(name, json.dumps(value), "not an integer")
+            if name == "path" and value not in ("direct", "iommu", "alloc", None):
+                raise BadInput(name, json.dumps(value), "not direct, iommu or alloc")
+        state = self._state(data.get("kernel"))
+        fields = complete(state, self.device, {**self.options, **data})
+        return state, SingleRequest(**fields)
+
+
+def _answers(work: list[tuple[KernelState, SingleRequest]]) -> Iterator[str]:
+    for state, group in groupby(work, key=lambda item: item[0]):
+        requests = [request for _, request in group]
+        for request, outcome in zip(requests, simulate(state, requests), strict=True):
+            yield json.dumps({"kernel": state.name, **request.fields(), **outcome})
+
+
+def _parsed(
+    reader: _Reader, lines: list[bytes]
+) -> tuple[list[tuple[KernelState, SingleRequest]], BadLine | None]:
+    work = []
+    for line in lines:
+        reader.number += 1
+        if not line.strip():
+            continue
+        try:
+            work.append(reader.request(line))
+        except BadLine as error:
+            return work, error
+    return work, None
+
+
+def answer_lines(
+    source: int,
+    sink: BinaryIO,
+    state: KernelState,
+    device: Device,
+    options: Mapping[str, Any],
+) -> None:
+    """Answer every line of the file descriptor ``source`` on ``sink``.
+
+    A field that a line leaves out is as in ``options``, or the default.  Raises
+    BadLine, after the good lines before it have been answered.
+    """
+    reader = _Reader(state, device, options)
+    for lines in _chunks(source):
+        work, trouble = _parsed(reader, lines)
+        if work:
+            sink.write("".join(f"{text}\n" for text in _answers(work)).encode())
+            sink.flush()
+        if trouble is not None:
+            raise trouble

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is built in: kernel states, fixes, devices."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bounceproof.models.catalog import FIXES, STATES
+from bounceproof.models.devices import DEVICES
+from bounceproof.models.releases import LATEST
+from bounceproof.models.state import KernelState, Origin
+from bounceproof.report.text import table, wrap
+
+
+def _value(value: object) -> object:
+    return str(value) if not isinstance(value, (bool, int)) else value
+
+
+def _decisions(values: dict[str, object]) -> dict[str, object]:
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _origin(origin: Origin) -> dict[str, str]:
+    return {
+        "release": origin.release,
+        "commit": origin.commit,
+        "author": origin.author,
+        "link": origin.link,
+        "summary": origin.summary,
+    }
+
+
+def _json(command: str, key: str, items: list[dict[str, Any]]) -> str:
+    return json.dumps({"schema": 1, "command": command, key: items})
+
+
+def _state_json(state: KernelState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        **_origin(state.origin),
+        "decisions": _decisions(state.decisions()),
+    }
+
+
+def kernels_json() -> str:
+    """Every kernel state with its decision points."""
+    states = [_state_json(state) for state in STATES.values()]
+    return _json("kernels", "kernels", states)
+
+
+def kernels_text(details: bool) -> str:
+    """Every kernel state in a line, or with each decision point."""
+    rows: list[tuple[str, ...]] = []
+    lines: list[str] = []
+    for state in STATES.values():
+        newest = " (latest)" if state is LATEST else ""
+        rows.append((state.name + newest, state.origin.summary))
+        if details:
+            lines.append(wrap(f"{state.name}{newest}: {state.origin.summary}"))
+            lines += [f"  {state.origin.link}"]
+            points = _decisions(state.decisions())
+            lines += [*table([(n, str(v)) for n, v in points.items()], "    "), ""]
+    if details:
+        return "\n".join(lines).rstrip()
+    tags = "each is the tag of that name in the stable tree; --details has links"
+    return "\n".join([*table(rows, ""), "", wrap(f"{tags} and decision points")])
+
+
+def fixes_json() -> str:
+    """Every fix with what it changes and expects."""
+    items = [
+        {
+            "name": fix.name,
+            **_origin(fix.origin),
+            "changes": _decisions(dict(fix.changes)),
+        }
+        for fix in FIXES.values()
+    ]
+    return _json("fixes", "fixes", items)
+
+
+def fixes_text() -> str:
+    """Every fix: commit, release, author, link, and the decision points it changes."""
+    lines = []
+    for fix in FIXES.values():
+        origin = fix.origin
+        where = f"{origin.commit or 'not merged'}; {origin.release}; {origin.author}"
+        changed = ", ".join(fix.changes)
+        lines += [fix.name, wrap(origin.summary, "  "), wrap(where, "  ")]
+        if origin.link:
+            lines.append(f"  {origin.link}")
+        lines += [wrap(f"changes {changed}", "  ", "    "), ""]
+    return "\n".join(lines).rstrip()
+
+
+def devices_json() -> str:
+    """Every device with its masks, limit and steps."""
+    items = [
+        {
+            "name": d.name,
+            "summary": d.summary,
+            "source": d.source,
+            "paths": [path.value for path in d.paths],
+            "limit": d.limit.value,
+            "min_align_mask": d.min_align_mask,
+            "seg_boundary_mask": d.seg_boundary_mask,
+            "size_step": d.size_step,
+            "addr_step": d.addr_step,
+        }
+        for d in DEVICES
+    ]
+    return _json("devices", "devices", items)
+
+
+def devices_text() -> str:
+    """Every device with its mask, limit and source."""
+    lines = []
+    for d in DEVICES:
+        mask = "any 2^k - 1" if d.any_mask else "as the kernel sets it"
+        if d.min_align_mask is not None:
+            mask = f"{d.min_align_mask:#x}"
+        bound = d.seg_boundary_mask
+        boundary = "any 2^k - 1" if bound is None else f"{bound:#x}"
+        lines += [f"{d.name}: {d.summary}"]
+        lines += table(
+            [
+                ("min_align_mask", mask),
+                ("seg_boundary_mask", boundary),
+                ("limit", d.limit.value),
+                ("paths", ", ".join(path.value for path in d.paths)),
+                ("source", d.source),
+            ]
+        )
+        lines.append("")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One request and its outcome: the JSON fields, and the text that tells it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
+from bounceproof.models.outcome import cases
+from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.search import Area, NoClosedForm, Search
+from bounceproof.models.word import U64, UNSIGNED_INT, Word
+from bounceproof.report.arithmetic import Shown, arithmetic
+from bounceproof.report.picture import slot_set
+from bounceproof.report.text import WIDTH, table, wrap
+
+REQUEST_FIELDS = (
+    "page_size",
+    "path",
+    "granule",
+    "min_align_mask",
+    "seg_boundary_mask",
+    "pool_start",
+    "nslabs",
+    "nareas",
+    "start_index",
+    "orig_addr",
+    "size",
+)
+_HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
+
+
+def kernel_line(fields: dict[str, Any], outcome: dict[str, Any]) -> str | None:
+    """The line the kernel logs for this outcome, or None."""
+    if outcome["sz"] is None:
+        return None
+    return (
+        f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
+        f"total {fields['nslabs']} (slots), used 0 (slots)"
+    )
+
+
+def _words(kernel: str, fields: dict[str, Any]) -> list[str]:
+    words = [f"bounceproof simulate {shlex.quote(kernel)}"]
+    for name in REQUEST_FIELDS:
+        if name == "granule" and fields["path"] != Path.IOMMU.value:
+            continue
+        value = hex(fields[name]) if name in _HEX else str(fields[name])
+        words.append(f"--{name.replace('_', '-')} {value}")
+    return words
+
+
+def reproduce(kernel: str, fields: dict[str, Any]) -> str:
+    """One command that runs the request again."""
+    return " ".join(_words(kernel, fields))
+
+
+def _folded(words: list[str]) -> list[str]:
+    """Words as a shell command of several lines, an option with its value."""
+    lines = [f"    {words[0]}"]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + 3 > WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"        {word}")
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
+    """The request as the arithmetic takes it."""
+    return Shown(
+        cell=cell,
+        orig_addr=fields["orig_addr"],
+        size=fields["size"],
+        pool_start=fields["pool_start"],
+        area_nslabs=fields["nslabs"] // fields["nareas"],
+        start_index=fields["start_index"],
+        seg_boundary_mask=fields["seg_boundary_mask"],
+    )
+
+
+def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
+    request = shown.request()
+    mapping = model.mapping(shown.cell, request)
+    for case in cases(model, shown.cell, mapping, request):
+        if not bool(case.guard):
+            continue
+        area = Area(shown.pool(), Word(0, UNSIGNED_INT))
+        search = Search(case.rule, area, Word(shown.orig_addr, U64), case.comparing)
+        slots = range(first, first + IO_TLB_SEGSIZE)
+        try:
+            return [s for s in slots if bool(search.admissible(Word(s, UNSIGNED_INT)))]
+        except NoClosedForm:
+            return []
+    return []
+
+
+def _verdict(shown: Shown, outcome: dict[str, Any]) -> str:
+    if outcome["hang"]:
+        return "the search never ends"
+    if not outcome["bounced"]:
+        return (
+            "mapped in place: no bounce buffer is needed"
+            if outcome["ok"]
+            else ("refused: min_align_mask exceeds the granule")
+        )
+    if outcome["ok"]:
+        return f"mapped: slot {outcome['slot']}, tlb_addr {outcome['tlb_addr']:#x}"
+    if outcome["sz"] is None and shown.cell.path is not Path.ALLOC:
+        return "fails after the bounce buffer was found"
+    return "fails: no bounce buffer in an empty pool"
+
+
+def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[str]:
+    if not outcome["bounced"] or outcome["nslots"] is None:
+        return []
+    slot = outcome["slot"]
+    first = 0 if slot is None else slot & ~(IO_TLB_SEGSIZE - 1)
+    right = _right_slots(model, shown, first)
+    padding = int(model.mapping(shown.cell, shown.request()).padding)
+    drawn = slot_set(slot, outcome["nslots"], right, padding >> IO_TLB_SHIFT)
+    return ["", "  the slot set:", *drawn]
+
+
+def tell(
+    model: KernelModel, cell: Cell, fields: dict[str, Any], outcome: dict[str, Any]
+) -> list[str]:
+    """A request as text: the arithmetic, the picture, the log line, the command."""
+    shown = shown_of(cell, fields)
+    pool = (
+        f"{fields['nslabs']} slots in {fields['nareas']} area(s) from "
+        f"{fields['pool_start']:#x}, seg_boundary_mask {fields['seg_boundary_mask']:#x}"
+    )
+    masks = (
+        f"path {fields['path']}, page {fields['page_size']}, "
+        f"min_align_mask {fields['min_align_mask']:#x}"
+    )
+    rows = [("request", masks), ("pool", pool), *arithmetic(model, shown)]
+    lines = table([*rows, ("so", _verdict(shown, outcome))])
+    lines += _picture(model, shown, outcome)
+    logged = kernel_line(fields, outcome)
+    if logged is not None:
+        lines += ["", "  the kernel logs:", wrap(logged, "    ")]
+    command = _folded(_words(model.name, fields))
+    return [*lines, "", "  again:", *command]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plain text that pastes into a mail at 75 columns."""
+
+from __future__ import annotations
+
+import textwrap
+
+WIDTH = 75
+_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+SIZE_MAX = (1 << 64) - 1
+
+
+def size_text(size: int) -> str:
+    """A size with its unit where it is a whole number of one: ``252 KiB``."""
+    if size == SIZE_MAX:
+        return "no limit"
+    for factor, unit in _UNITS:
+        if size >= factor and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} bytes"
+
+
+def size_both(size: int) -> str:
+    """A size with its unit and in bytes: ``252 KiB (258048)``."""
+    text = size_text(size)
+    return text if text.endswith("bytes") or size == SIZE_MAX else f"{text} ({size})"
+
+
+def wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
+    """Fold ``text`` at 75 columns; continuation lines get ``hanging``."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent if hanging is None else hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def table(rows: list[tuple[str, ...]], indent: str = "  ") -> list[str]:
+    """Rows as columns, two blanks apart, the last one folded at 75 columns."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        cells = "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False))
+        head = f"{indent}{cells}  " if widths else indent
+        hanging = " " * len(head)
+        lines.append(
+            wrap(row[-1], head, hanging).rstrip() if row[-1] else head.rstrip()
+        )
+    return lines
+
+
+def title(text: str) -> list[str]:
+    """A heading underlined."""
+    return [text, "-" * min(len(text), WIDTH)]

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One request in the fields of the JSON contract, run by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bounceproof.models.state import KernelState
+from bounceproof.simulator import codes as c
+from bounceproof.simulator.batch import INPUTS, Batch, run_batch
+from bounceproof.simulator.compile import signed64, unsigned64
+
+PATH_CODES = {"direct": c.DIRECT, "iommu": c.IOMMU, "alloc": c.ALLOC}
+
+
+@dataclass(frozen=True, slots=True)
+class SingleRequest:
+    """One mapping on an empty pool; bytes and slots, ``path`` by name."""
+
+    page_size: int
+    path: str
+    granule: int
+    min_align_mask: int
+    seg_boundary_mask: int
+    pool_start: int
+    nslabs: int
+    nareas: int
+    start_index: int
+    orig_addr: int
+    size: int
+
+    def fields(self) -> dict[str, Any]:
+        """Name and value of every field, in the order of the JSON contract."""
+        return asdict(self)
+
+
+def as_batch(requests: list[SingleRequest]) -> Batch:
+    """Requests as the columns that the engine takes."""
+    rows = [
+        [signed64(PATH_CODES[r.path] if n == "path" else getattr(r, n)) for n in INPUTS]
+        for r in requests
+    ]
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), len(INPUTS))
+    return Batch({name: table[:, i] for i, name in enumerate(INPUTS)})
+
+
+def _outcome(row: dict[str, int]) -> dict[str, Any]:
+    bounced = bool(row["bounced"])
+    placed = row["slot"] >= 0
+    return {
+        "ok": bool(row["ok"]),
+        "bounced": bounced,
+        "slot": row["slot"] if placed else None,
+        "nslots": row["nslots"] if bounced else None,
+        "tlb_addr": unsigned64(row["tlb_addr"]) if placed else None,
+        "sz": unsigned64(row["sz"]) if row["sz"] != -1 else None,
+        "hang": bool(row["hang"]),
+    }
+
+
+def simulate(state: KernelState, requests: list[SingleRequest]) -> list[dict[str, Any]]:
+    """The outcome of each request on its own empty pool, in JSON's outcome fields.
+
+    ``sz`` is null where the kernel prints no size; ``slot`` and ``tlb_addr`` are null
+    where the driver gets no bounce buffer, ``nslots`` where it needs none.
+    """
+    columns = run_batch(state, as_batch(requests))
+    lists = {name: column.tolist() for name, column in columns.items()}
+    return [
+        _outcome({name: values[i] for name, values in lists.items()})
+        for i in range(len(requests))
+    ]

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A property over every cell of a domain: holds, or the smallest counterexample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from bounceproof.models.request import Cell, KernelModel
+from bounceproof.models.word import Truth
+from bounceproof.solver.domain import Domain, Variables, variables
+from bounceproof.solver.engine import Query, Status, ask
+from bounceproof.solver.minimum import Minimum, minimise, smaller
+from bounceproof.solver.narrow import narrow
+from bounceproof.solver.properties import Property, broken
+from bounceproof.solver.verdict import (
+    LEADING,
+    CellVerdict,
+    Counterexample,
+    Finding,
+    Hunt,
+    Question,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    cell: Cell
+    limit: int
+    found: Minimum
+
+
+def cells_with_limits(
+    model: KernelModel, domain: Domain
+) -> tuple[tuple[Cell, int], ...]:
+    """Every cell of the domain with the driver's limit there, in bytes."""
+    return tuple(
+        (cell, domain.device.max_size(model, cell)) for cell in domain.cells(model)
+    )
+
+
+def _search_cell(
+    hunt: Hunt, cell: Cell, limit: int, best: _Best | None
+) -> tuple[CellVerdict, _Best | None]:
+    space = variables(hunt.domain, cell, limit)
+    violation = space.constraint & hunt.question(cell, space)
+    name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
+    answer = ask(Query(name, violation), hunt.seconds)
+    if answer.status is Status.UNSAT:
+        return CellVerdict(cell, limit, Verdict.HOLDS), best
+    if answer.model is None:
+        return CellVerdict(cell, limit, Verdict.UNKNOWN, answer.reason), best
+    fields = space.ordered()
+    if best is not None:
+        leading = {name: fields[name] for name in LEADING}
+        violation = violation & smaller(leading, best.found.point)
+        answer = ask(Query(f"{name}: smaller", violation), hunt.seconds)
+    if answer.model is not None:
+        found = minimise(name, violation, fields, answer.model, hunt.seconds)
+        best = _Best(cell, limit, found)
+    elif answer.status is Status.UNKNOWN and best is not None:
+        best = replace(best, found=replace(best.found, proved=False))
+    return CellVerdict(cell, limit, Verdict.BROKEN), best
+
+
+def _vacuous(hunt: Hunt) -> str | None:
+    """Why the domain is empty where it is: the violated condition is removed."""
+    for cell, limit in hunt.cells:
+        space = variables(hunt.domain, cell, limit)
+        name = f"{hunt.prop} domain page {cell.page_size} granule {cell.granule}"
+        answer = ask(Query(name, space.constraint), hunt.seconds)
+        if answer.status is Status.UNKNOWN:
+            return answer.reason
+        if answer.status is Status.UNSAT:
+            return (
+                f"no request is in the domain for {cell.path}, page size "
+                f"{cell.page_size}, granule {cell.granule}, limit {limit}"
+            )
+    return None if hunt.cells else "no cell is in the domain"
+
+
+def _broken_finding(
+    hunt: Hunt, cells: tuple[CellVerdict, ...], best: _Best, started: float
+) -> Finding:
+    point = best.found.point
+    outcome = hunt.simulate(best.cell, point)
+    confirmed = hunt.confirm(best.cell, point)
+    undecided = any(cell.verdict is Verdict.UNKNOWN for cell in cells)
+    example = Counterexample(
+        best.cell, best.limit, point, outcome, best.found.proved and not undecided
+    )
+    return Finding(
+        hunt.prop,
+        Verdict.BROKEN if confirmed else Verdict.DISAGREE,
+        cells,
+        example,
+        confirmed,
+        None if confirmed else "the simulator does not show what the solver found",
+        narrow(hunt, best.cell, best.found.point),
+        monotonic() - started,
+    )
+
+
+def hunt(wanted: Hunt) -> Finding:
+    """Ask every cell; the smallest counterexample of all is minimised and confirmed."""
+    started = monotonic()
+    best: _Best | None = None
+    verdicts = []
+    for cell, limit in wanted.cells:
+        verdict, best = _search_cell(wanted, cell, limit, best)
+        verdicts.append(verdict)
+    cells = tuple(verdicts)
+    if best is not None:
+        return _broken_finding(wanted, cells, best, started)
+    reasons = [c.reason for c in cells if c.verdict is Verdict.UNKNOWN]
+    reason = (reasons[0] or "no answer") if reasons else _vacuous(wanted)
+    outcome = Verdict.HOLDS if reason is None else Verdict.UNKNOWN
+    took = monotonic() - started
+    return Finding(wanted.prop, outcome, cells, None, None, reason, None, took)
+
+
+def property_question(prop: Property, model: KernelModel) -> Question:
+    """The violation of ``prop`` in ``model``, for :class:`Hunt`."""
+
+    def question(cell: Cell, space: Variables) -> Truth:
+        return broken(prop, model, cell, space)
+
+    return question

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The requests a question speaks of: fixed values, and ranges for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bounceproof.models.constants import (
+    IO_TLB_SEGSIZE,
+    IO_TLB_SHIFT,
+    LOW_MEMORY_LIMIT,
+    MAX_AREA_SLOTS,
+    MAX_PHYS_BITS,
+    PAGE_SIZES,
+)
+from bounceproof.models.devices import Device
+from bounceproof.models.request import Cell, KernelModel, Path, Pool, Request
+from bounceproof.models.word import (
+    TRUE,
+    U64,
+    UNSIGNED_INT,
+    UNSIGNED_LONG,
+    CType,
+    Truth,
+    Word,
+)
+from bounceproof.solver.terms import variable
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What is asked about; None ranges over all that the kernel and device allow.
+
+    Sizes and addresses in bytes, ``nslabs`` in slots of the pool, ``start_index`` in
+    slots of an area.
+    """
+
+    device: Device
+    page_size: int | None = None
+    granule: int | None = None
+    path: Path | None = None
+    min_align_mask: int | None = None
+    seg_boundary_mask: int | None = None
+    pool_start: int | None = None
+    nslabs: int | None = None
+    nareas: int | None = None
+    start_index: int | None = None
+    orig_addr: int | None = None
+    size: int | None = None
+    size_step: int | None = None
+    addr_step: int | None = None
+
+    def paths(self) -> tuple[Path, ...]:
+        """The paths asked about; a granule alone asks about dma-iommu."""
+        if self.path is not None:
+            return (self.path,)
+        return (Path.IOMMU,) if self.granule is not None else self.device.paths
+
+    def cells(self, model: KernelModel) -> Iterator[Cell]:
+        """Every cell of the domain that ``model`` has, largest pages first."""
+        pages = PAGE_SIZES if self.page_size is None else (self.page_size,)
+        for page in sorted(pages, reverse=True):
+            for path in self.paths():
+                if model.unsupported(path) is None:
+                    yield from self._of_page(model, page, path)
+
+    def _of_page(self, model: KernelModel, page: int, path: Path) -> Iterator[Cell]:
+        masks = self.device.masks(model, page)
+        if self.min_align_mask is not None:
+            masks = (self.min_align_mask,)
+        granules = [g for g in PAGE_SIZES if g <= page]
+        if self.granule is not None:
+            granules = [self.granule] if self.granule <= page else []
+        if path is not Path.IOMMU:
+            granules = [page]
+        for granule in sorted(granules, reverse=True):
+            for mask in masks:
+                yield Cell(page, granule, path, mask)
+
+    def boundary(self) -> int | None:
+        """The segment boundary mask, or None where it ranges."""
+        if self.seg_boundary_mask is not None:
+            return self.seg_boundary_mask
+        return self.device.seg_boundary_mask
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The symbols of one cell, in the order in which a counterexample is made small.
+
+    ``areas`` is how many areas a search has to try (1 or 2, see
+    :func:`bounceproof.models.outcome.search_areas`).
+    """
+
+    request: Request
+    pool: Pool
+    nareas: Word
+    areas: int
+    constraint: Truth
+
+    def ordered(self) -> dict[str, Word]:
+        """Field name to symbol or number, most significant first."""
+        return {
+            "size": self.request.size,
+            "orig_addr": self.request.orig_addr,
+            "start_index": self.pool.start_index,
+            "area_nslabs": self.pool.area_nslabs,
+            "nareas": self.nareas,
+            "pool_start": self.pool.start,
+            "seg_boundary_mask": self.pool.seg_boundary_mask,
+        }
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Symbols for what ranges, numbers for what is fixed, and their constraints."""
+
+    constraint: Truth = field(default=TRUE)
+
+    def require(self, truth: Truth) -> None:
+        self.constraint = self.constraint & truth
+
+    def word(
+        self, name: str, fixed: int | None, ctype: CType, bits: int, step: int = 1
+    ) -> Word:
+        """``fixed``, or any multiple of ``step`` below 2**bits."""
+        if fixed is not None:
+            return Word(fixed, ctype)
+        shift = (step & -step).bit_length() - 1
+        narrow = variable(name, CType(bits - shift, False)).cast(ctype)
+        word = narrow << shift
+        if step >> shift != 1:
+            self.require((word % Word(step, ctype)).eq(0))
+        return word
+
+
+def _is_mask(word: Word) -> Truth:
+    return (word & (word + 1)).eq(0)
+
+
+def _is_power(word: Word) -> Truth:
+    return (word & (word - 1)).eq(0) & word.ne(0)
+
+
+def _request(b: _Builder, domain: Domain, cell: Cell, limit: int) -> Request:
+    size_step = domain.size_step or domain.device.size_step
+    addr_step = domain.addr_step or domain.device.addr_step
+    fixed_address = domain.orig_addr
+    if cell.path is Path.ALLOC:
+        size_step, fixed_address = max(size_step, cell.page_size), 0
+    largest = min(limit, 1 << MAX_PHYS_BITS)
+    size = b.word("size", domain.size, U64, largest.bit_length(), size_step)
+    address = b.word("orig_addr", fixed_address, U64, MAX_PHYS_BITS, addr_step)
+    b.require((size > 0) & (size <= Word(largest, U64)))
+    b.require(address + size <= Word(1 << MAX_PHYS_BITS, U64))
+    return Request(address, size)
+
+
+def _areas(b: _Builder, domain: Domain) -> tuple[Word, Word, int]:
+    """Slots of an area, number of areas, areas to search."""
+    slot_set, bits = IO_TLB_SEGSIZE, MAX_AREA_SLOTS.bit_length()
+    if domain.nslabs is not None and domain.nareas is not None:
+        slots = Word(domain.nslabs // domain.nareas, UNSIGNED_INT)
+        return slots, Word(domain.nareas, UNSIGNED_INT), min(domain.nareas, 2)
+    slots = b.word("area_nslabs", None, UNSIGNED_INT, bits, slot_set)
+    b.require((slots >= slot_set) & (slots <= MAX_AREA_SLOTS))
+    if domain.nslabs is None:
+        count = 1 if domain.nareas is None else domain.nareas
+        if count > 1:
+            b.require(_is_power(slots))
+        return slots, Word(count, UNSIGNED_INT), min(count, 2)
+    areas = b.word("nareas", None, UNSIGNED_INT, bits)
+    b.require(_is_power(areas) & (areas <= domain.nslabs // slot_set))
+    b.require((areas * slots).eq(Word(domain.nslabs, UNSIGNED_INT)))
+    return slots, areas, 2
+
+
+def _pool(b: _Builder, domain: Domain, cell: Cell) -> tuple[Pool, Word, int]:
+    slots, nareas, areas = _areas(b, domain)
+    low_bits = LOW_MEMORY_LIMIT.bit_length() - 1
+    start = b.word("pool_start", domain.pool_start, U64, low_bits, cell.page_size)
+    bits = MAX_AREA_SLOTS.bit_length() - 1
+    if isinstance(slots.raw, int):
+        bits = (slots.raw - 1).bit_length()
+    index = b.word("start_index", domain.start_index, UNSIGNED_INT, bits)
+    boundary = b.word("seg_boundary_mask", domain.boundary(), U64, 64)
+    length = (slots.cast(U64) * nareas.cast(U64)) << IO_TLB_SHIFT
+    if domain.pool_start is None:
+        low = Word(LOW_MEMORY_LIMIT, U64)
+        b.require(start.ne(0) & (length <= low) & (start + length <= low))
+    b.require((index < slots) & _is_mask(boundary.cast(UNSIGNED_LONG)))
+    one = _one_segment(domain)
+    return Pool(start, slots, index, boundary, one), nareas, areas
+
+
+def _one_segment(domain: Domain) -> bool:
+    """Whether no pool of the domain can cross a segment boundary of the device."""
+    mask = domain.boundary()
+    if mask is None:
+        return False
+    if domain.pool_start is None:
+        return mask >= LOW_MEMORY_LIMIT - 1
+    if domain.nslabs is None:
+        return False
+    first = domain.pool_start & mask
+    return first + (domain.nslabs << IO_TLB_SHIFT) <= mask + 1
+
+
+def variables(domain: Domain, cell: Cell, limit: int) -> Variables:
+    """The symbols of ``cell`` and what holds for them; ``limit`` in bytes.
+
+    A free pool is page aligned, not at 0, and below 4 GiB, as memblock_alloc_low()
+    places it (swiotlb_memblock_alloc(), kernel/dma/swiotlb.c; memblock never hands out
+    the first page); one area then stands for any number of like areas.
+    """
+    builder = _Builder()
+    request = _request(builder, domain, cell, limit)
+    pool, nareas, areas = _pool(builder, domain, cell)
+    if pool.one_segment:
+        areas = 1
+    return Variables(request, pool, nareas, areas, builder.constraint)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ask a named question; the answer is sat, unsat or unknown with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import z3
+
+from bounceproof.models.word import Truth
+from bounceproof.solver.terms import formula
+
+
+class Status(StrEnum):
+    """What a solver says."""
+
+    SAT = "sat"
+    UNSAT = "unsat"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: is ``question`` possible?  ``name`` appears in every report."""
+
+    name: str
+    question: Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``model`` where sat, ``reason`` where unknown."""
+
+    status: Status
+    model: z3.ModelRef | None = None
+    reason: str | None = None
+
+
+DEFAULT_TIMEOUT = 60.0
+z3.set_param("ctrl_c", False)
+
+
+def _solver(seconds: float) -> z3.Solver:
+    steps = ("simplify", "propagate-values", "solve-eqs", "elim-uncnstr")
+    solver = z3.Then(*steps, "bit-blast", "sat").solver()
+    solver.set("timeout", max(1, round(seconds * 1000)))
+    return solver
+
+
+def ask(query: Query, seconds: float = DEFAULT_TIMEOUT) -> Answer:
+    """One answer to ``query``, within ``seconds``."""
+    if isinstance(query.question.raw, bool) and not query.question.raw:
+        return Answer(Status.UNSAT)
+    solver = _solver(seconds)
+    solver.add(formula(query.question))
+    return answer_of(solver, query.name)
+
+
+def answer_of(solver: z3.Solver, name: str, *assumptions: z3.BoolRef) -> Answer:
+    """Run ``solver`` and name what it says."""
+    status = Status(str(solver.check(*assumptions)))
+    if status is Status.SAT:
+        return Answer(status, solver.model())
+    if status is Status.UNKNOWN:
+        return Answer(status, reason=f"{name}: {solver.reason_unknown()}")
+    return Answer(status)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Verdicts, findings, and the question that leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bounceproof.models.request import Cell
+from bounceproof.models.word import Truth
+from bounceproof.solver.domain import Domain, Variables
+from bounceproof.solver.engine import DEFAULT_TIMEOUT
+from bounceproof.solver.minimum import Point
+from bounceproof.solver.properties import Property
+
+LEADING = ("size", "orig_addr", "start_index")
+
+
+class Verdict(StrEnum):
+    """What is shown to the user, and the exit code that goes with it."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    DISAGREE = "disagree"
+
+    @property
+    def exit_code(self) -> int:
+        return {"holds": 0, "broken": 1, "unknown": 3, "disagree": 4}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class CellVerdict:
+    """One cell: the driver's limit in bytes, and what was found there."""
+
+    cell: Cell
+    limit: int
+    verdict: Verdict
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A request that breaks a property; ``outcome`` is the simulator's."""
+
+    cell: Cell
+    limit: int
+    point: Point
+    outcome: dict[str, Any]
+    minimum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A property over a domain: its verdict and what stands behind it.
+
+    ``note`` narrows a broken verdict down; ``reason`` says why it is unknown.
+    """
+
+    prop: Property
+    verdict: Verdict
+    cells: tuple[CellVerdict, ...]
+    counterexample: Counterexample | None
+    confirmed: bool | None
+    reason: str | None
+    note: str | None
+    seconds: float
+
+
+Question = Callable[[Cell, Variables], Truth]
+Simulate = Callable[[Cell, Point], dict[str, Any]]
+Confirm = Callable[[Cell, Point], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """A question over every cell of a domain, as :func:`hunt` asks it.
+
+    ``question`` gives the violation for a cell's variables; ``simulate`` and
+    ``confirm`` run a point in the simulator and say whether it shows the violation.
+    """
+
+    prop: Property
+    domain: Domain
+    cells: tuple[tuple[Cell, int], ...]
+    question: Question
+    simulate: Simulate
+    confirm: Confirm
+    seconds: float = DEFAULT_TIMEOUT

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The closed forms and the loop on real lists agree in every field."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bounceproof.models.catalog import STATES, kernel_state
+from bounceproof.models.state import KernelState
+from tests.agreement.draws import disagreement, draw
+
+THREAD = [
+    "v6.6+nicolin-v1-1",
+    "v6.6+nicolin-v1-1+nicolin-v1-2",
+    "v6.6+nicolin-align-down",
+    "v6.6+will-v1",
+    "v6.6+will-v3",
+    "v6.6+will-v3-mask7ff",
+    "v6.6+will-v3+will-draft-4",
+    "v6.6+will-v5",
+    "v6.2.12+yu-loop-counter",
+    "v6.2.12+yu-loop-counter+tesarik-alignment-checks",
+]
+NAMES = [*STATES, *THREAD]
+
+
+def assert_agree(name: str, seed: int, cells: int, count: int) -> None:
+    rng, state = np.random.default_rng(seed), kernel_state(name)
+    for _ in range(cells):
+        trouble = disagreement(state, draw(rng, state, count))
+        assert trouble is None, trouble
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas_and_loop_agree(name: str) -> None:
+    assert_agree(name, seed=20240213, cells=30, count=1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas_and_loop_agree_on_a_million_requests(name: str) -> None:
+    assert_agree(name, seed=20240215, cells=200, count=5000)
+
+
+def test_a_wrong_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bounceproof.models import mapping
+
+    monkeypatch.setattr(mapping, "SLOT_LOW_BITS", 0x3FF)
+    state: KernelState = kernel_state("v6.6")
+    rng = np.random.default_rng(1)
+    seen = [disagreement(state, draw(rng, state, 300)) for _ in range(5)]
+    assert any(seen)

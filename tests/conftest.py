@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shared fixtures: the command line run in this process, and no network."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bounceproof.cli.main import main
+
+MACHINE = [
+    "--page-size", "64K", "--granule", "64K", "--path", "iommu", "--device", "nvme",
+    "--nslabs", "32768", "--nareas", "1",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command printed and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run ``bounceproof`` with these arguments."""
+
+    def command(*arguments: str) -> Result:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        captured = capfd.readouterr()
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else 1, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that opens a connection beyond this machine fails."""
+    real = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        local = self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1")
+        if not local:
+            raise AssertionError(f"a test tried to connect to {address}")
+        real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield

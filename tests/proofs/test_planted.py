@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A proof that is made false by hand must turn broken, and be confirmed as such."""
+
+from __future__ import annotations
+
+import pytest
+
+from bounceproof.models import limits
+from bounceproof.models.catalog import device, kernel_state
+from bounceproof.models.request import Path
+from bounceproof.models.state import (
+    IommuMaxMapping,
+    KernelState,
+    MaxMapping,
+    NvmeAlignMask,
+    PageRule,
+    Rounding,
+)
+from bounceproof.solver.ask import check_state
+from bounceproof.solver.domain import Domain
+from bounceproof.solver.properties import Property
+from bounceproof.solver.verdict import Finding, Verdict
+
+MACHINE = Domain(
+    device=device("nvme"),
+    page_size=65536,
+    granule=65536,
+    path=Path.IOMMU,
+    nslabs=32768,
+    nareas=1,
+)
+HOLDS = "v6.6+nicolin-v1-1+nicolin-v1-2"
+
+
+def fits(state: KernelState, domain: Domain = MACHINE) -> Finding:
+    return check_state(state, domain, [Property.FITS], 60.0).findings[0]
+
+
+def assert_broken(finding: Finding) -> None:
+    assert finding.verdict is Verdict.BROKEN
+    assert finding.confirmed
+    assert finding.counterexample is not None
+    assert finding.counterexample.minimum
+
+
+def test_the_unplanted_proof_holds() -> None:
+    assert fits(kernel_state(HOLDS)).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_mapping": MaxMapping.SLOT_SET},
+        {"nvme_align_mask": NvmeAlignMask.CTRL_PAGE},
+        {"iommu_max_mapping": IommuMaxMapping.ABSENT},
+    ],
+)
+def test_one_decision_point_off(change: dict[str, object]) -> None:
+    assert_broken(fits(kernel_state(HOLDS).with_("planted", **change)))
+
+
+@pytest.mark.parametrize("name", ["v6.10", "v6.12", "latest"])
+def test_rounding_in_the_caller_breaks_it(name: str) -> None:
+    planted = kernel_state(name).with_("planted", rounding=Rounding.CALLER)
+    assert_broken(fits(planted))
+
+
+def test_one_slot_too_many_in_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SLOT_SET_BYTES", 129 * 2048)
+    found = fits(kernel_state("v6.12").with_("planted", page_rule=PageRule.NONE))
+    assert_broken(found)
+    assert found.counterexample is not None
+    assert found.counterexample.point["size"] > 252 * 1024
+
+
+def test_an_empty_domain_is_no_proof() -> None:
+    domain = Domain(
+        device=device("nvme"),
+        page_size=65536,
+        granule=65536,
+        path=Path.IOMMU,
+        size=1 << 30,
+    )
+    found = fits(kernel_state(HOLDS), domain)
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.reason is not None
+    assert "no request is in the domain" in found.reason
+
+
+def test_a_solver_that_gives_up_is_unknown() -> None:
+    answer = check_state(
+        kernel_state("v6.6"), Domain(device("nvme")), [Property.FITS], 0.001
+    )
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.exit_code == 3
+
+
+def test_a_simulator_that_disagrees_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bounceproof.solver import ask
+
+    def deaf(*_: object) -> tuple[object, object]:
+        return lambda *_: {"ok": True}, lambda *_: False
+
+    monkeypatch.setattr(ask, "confirmer", deaf)
+    answer = check_state(kernel_state("v6.6"), MACHINE, [Property.FITS], 60.0)
+    assert answer.verdict is Verdict.DISAGREE
+    assert answer.exit_code == 4
