@@ -27,17 +27,6 @@ MACHINE = [
     *("--page-size", "64K", "--granule", "64K", "--path", "iommu"),
     *("--nslabs", "32768", "--nareas", "1"),
 ]
-    "--page-size",
-    "64K",
-    "--granule",
-    "64K",
-    "--path",
-    "iommu",
-    "--nslabs",
-    "32768",
-    "--nareas",
-    "1",
-]
 COMMANDS = {
     "--help": ["--help"],
     "T1, check v6.6": ["check", "v6.6", "--property", "fits", *MACHINE],

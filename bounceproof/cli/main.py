@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check the contract of a kernel; show the smallest counterexample.",
     "prove": "Prove a kernel, show its base's counterexamples and what got worse.",
     "simulate": "Run requests on real slots and show or print what happens.",
+    "explain": "Say which requests print the swiotlb messages of a kernel log.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
     "devices": "List the built-in devices.",

@@ -71,7 +71,7 @@ def request_options(command: F) -> F:
     """Add the options that name request fields, device and path."""
     for name, text in reversed(_FIELDS.items()):
         command = click.option(name, type=NUMBER, help=text)(command)
-    path = click.Choice(["direct", "iommu", "alloc"])
+    path = click.Choice(["direct", "iommu", "alloc", "link"])
     command = click.option("--path", type=path, help="The way into swiotlb.")(command)
     return click.option(
         "--device",

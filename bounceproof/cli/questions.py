@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from bounceproof.solver.properties import Property
 
 F = TypeVar("F", bound=Callable[..., Any])
-PROPERTIES = ("fits", "halts", "aligned")
+PROPERTIES = (
+    *("fits", "finds", "halts", "aligned", "owned"),
+    *("exclusive", "inbounds", "returned", "clean"),
+)
 
 
 def question_options(command: F) -> F:
@@ -63,7 +66,7 @@ def domain_of(states: list[KernelState], options: dict[str, Any]) -> Domain:
     except BadInput as error:
         raise option_error(error) from None
     path = options.pop("path")
-    if path is not None and options.get("granule") is not None and path != "iommu":
+    if path in ("direct", "alloc") and options.get("granule") is not None:
         raise InputError(f"--granule {options['granule']}: path {path} has no granule")
     return Domain(device=device, path=None if path is None else Path(path), **options)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from bounceproof.cli.options import (
 )
 from bounceproof.cli.questions import interpret_single_requests
 from bounceproof.models.defaults import complete
+from bounceproof.models.state import KernelState
 from bounceproof.models.validate import BadInput
 
 
@@ -29,8 +31,21 @@ from bounceproof.models.validate import BadInput
     metavar="FILE|-",
     help="Requests as JSON lines; outcomes as JSON lines in the same fields.",
 )
+@click.option("--taken", metavar="RUNS", help="Slots in use, such as 0-3,8,10-20/2.")
+@click.option(
+    "--history",
+    metavar="FILE|-",
+    help="A JSON object: machine, and ops that map, sync and unmap.",
+)
 @json_option
-def simulate(kernel: str, batch: str | None, as_json: bool, **options: Any) -> int:
+def simulate(
+    kernel: str,
+    batch: str | None,
+    taken: str | None,
+    history: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Run one request, or a batch, on an empty pool of KERNEL.
 
     Left out, an option is as on the machine of the 2024 thread: 64 KiB pages and
@@ -50,15 +65,59 @@ def simulate(kernel: str, batch: str | None, as_json: bool, **options: Any) -> i
     interpret_single_requests()
     from bounceproof.report import simulations
 
+    if history is not None:
+        return _history(state, history, as_json)
+
     try:
         fields = complete(state, device, options)
     except BadInput as error:
         raise option_error(error) from None
-    click.echo(simulations.render(state, fields, as_json))
+    runs = None if taken is None else _runs(taken, fields)
+    click.echo(simulations.render(state, fields, as_json, runs))
     return 0
 
 
-def _opened(batch: str) -> int:
+def _history(state: KernelState, source: str, as_json: bool) -> int:
+    from bounceproof.report import histories
+    from bounceproof.simulator.history_types import HistoryError
+
+    descriptor = _opened(source, "--history")
+    with open(descriptor, closefd=source != "-") as stream:
+        text = stream.read()
+    try:
+        click.echo(histories.render(state, text, as_json))
+    except (HistoryError, ValueError) as error:
+        raise InputError(f"--history '{source}': {error}") from None
+    return 0
+
+
+def _run(text: str, part: str, nslabs: int) -> list[tuple[int, int]]:
+    span, _, step = part.partition("/")
+    first, _, last = span.partition("-")
+    try:
+        ends, every = (int(first), int(last or first)), int(step or 0)
+    except ValueError:
+        raise InputError(f"--taken '{text}': '{part}' is no run of slots") from None
+    if not 0 <= ends[0] <= ends[1] < nslabs or every < 0:
+        raise InputError(f"--taken '{text}': '{part}' is not in the pool")
+    if not every:
+        return [ends]
+    return [(slot, slot) for slot in range(ends[0], ends[1] + 1, every)]
+
+
+def _runs(text: str, fields: dict[str, Any]) -> list[tuple[int, int]]:
+    if fields["nareas"] != 1:
+        raise InputError(f"--taken '{text}': the pool has more than one area")
+    runs: list[tuple[int, int]] = []
+    for part in filter(None, text.split(",")):
+        runs += _run(text, part, fields["nslabs"])
+    for before, after in pairwise(runs):
+        if after[0] <= before[1]:
+            raise InputError(f"--taken '{text}': slot {after[0]} is out of order")
+    return runs
+
+
+def _opened(batch: str, option: str = "--batch") -> int:
     if batch == "-":
         return sys.stdin.fileno()
     import os
@@ -66,4 +125,4 @@ def _opened(batch: str) -> int:
     try:
         return os.open(batch, os.O_RDONLY)
     except OSError as error:
-        raise InputError(f"--batch '{batch}': {error.strerror}") from None
+        raise InputError(f"{option} '{batch}': {error.strerror}") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bounceproof.models import limits, mapping, rule
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
-from bounceproof.models.state import AllocAlign, IommuBounce, KernelState
+from bounceproof.models.state import AllocAlign, IommuBounce, IovaLink, KernelState
 from bounceproof.models.word import SIZE_T, Word
 
 
@@ -22,6 +22,8 @@ class BuiltinKernel:
         return self.state.name
 
     def unsupported(self, path: Path) -> str | None:
+        if path is Path.LINK and self.state.iova_link is IovaLink.ABSENT:
+            return f"{self.name} has no dma_iova_link()"
         if self.state.iommu_bounce is not IommuBounce.NONE or path is Path.DIRECT:
             return None
         if path is Path.IOMMU:
@@ -44,7 +46,7 @@ class BuiltinKernel:
         return mapping.prepare(self.state, cell, request)
 
     def alloc_align_masks(self, cell: Cell) -> tuple[int, ...]:
-        if cell.path is Path.IOMMU:
+        if cell.path.has_granule:
             return (cell.granule - 1,)
         ordered = self.state.alloc_align is AllocAlign.PAGE_ORDER
         if cell.path is Path.DIRECT or not ordered:

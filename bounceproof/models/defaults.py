@@ -72,6 +72,6 @@ def complete(
     }
     fields = {name: known.get(name, defaults[name]) for name in FIELDS}
     if fields["path"] not in {p.value for p in Path}:
-        raise BadInput("path", fields["path"], "not direct, iommu or alloc")
+        raise BadInput("path", fields["path"], "not direct, iommu, alloc or link")
     validate_for(state, fields)
     return fields

@@ -76,13 +76,14 @@ def legal_masks() -> tuple[int, ...]:
 
 
 _STREAMING = (Path.IOMMU, Path.DIRECT)
+_BLOCK = (*_STREAMING, Path.LINK)
 
 DEVICES: tuple[Device, ...] = (
     Device(
         name="nvme",
         summary="NVMe on PCI; whole sectors, addresses in multiples of 4",
         source="drivers/nvme/host/pci.c",
-        paths=_STREAMING,
+        paths=_BLOCK,
         limit=Limit.NVME,
         seg_boundary_mask=PCI_SEG_BOUNDARY,
         size_step=512,
@@ -134,7 +135,7 @@ DEVICES: tuple[Device, ...] = (
         name="generic",
         summary="any mask 2^k - 1, any segment boundary, any byte",
         source="include/linux/dma-mapping.h",
-        paths=(Path.IOMMU, Path.DIRECT, Path.ALLOC),
+        paths=(Path.IOMMU, Path.DIRECT, Path.ALLOC, Path.LINK),
         limit=Limit.MAX_MAPPING,
         any_mask=True,
         seg_boundary_mask=None,

@@ -13,7 +13,7 @@ from bounceproof.models.constants import (
     SIZE_MAX,
     SLOT_SET_BYTES,
 )
-from bounceproof.models.request import Cell, Path
+from bounceproof.models.request import Cell
 from bounceproof.models.state import (
     IommuMaxMapping,
     KernelState,
@@ -52,7 +52,7 @@ def max_mapping_size(state: KernelState, cell: Cell) -> Word:
     iommu_dma_max_mapping_size(), drivers/iommu/dma-iommu.c, for an untrusted device.
     """
     limit = swiotlb_max_mapping_size(state, cell.min_align_mask)
-    if cell.path is not Path.IOMMU:
+    if not cell.path.has_granule:
         return limit
     if state.iommu_max_mapping is IommuMaxMapping.ABSENT:
         return Word(SIZE_MAX, SIZE_T)
@@ -68,7 +68,7 @@ def opt_mapping_size(state: KernelState, cell: Cell) -> Word:
     drivers/iommu/iova.c.  dma-direct has no such operation.
     """
     limit = max_mapping_size(state, cell)
-    if cell.path is not Path.IOMMU:
+    if not cell.path.has_granule:
         return limit
     cached = Word(cell.page_size, SIZE_T) << (IOVA_RANGE_CACHE_MAX_SIZE - 1)
     return minimum(limit, cached)

@@ -23,6 +23,7 @@ from bounceproof.models.word import (
     Word,
     align,
     ite,
+    minimum,
 )
 
 SLOT_LOW_BITS = IO_TLB_SIZE - 1
@@ -71,36 +72,62 @@ def _streaming(
     return padding, alloc_size + padding, alloc_size
 
 
-def _iommu(state: KernelState, cell: Cell, request: Request) -> Mapping:
-    iova_mask = cell.granule - 1
-    padding, total, printed = _streaming(state, cell, request, iova_mask)
-    unaligned = ((request.orig_addr | request.size) & iova_mask).nonzero()
-    refused = (
-        state.mask_above_granule is MaskAboveGranule.REFUSED
-        and cell.min_align_mask > iova_mask
+def link_piece(cell: Cell, request: Request) -> Request:
+    """The first piece of a request that dma_iova_link() bounces.
+
+    Source: iommu_dma_iova_link_swiotlb(), drivers/iommu/dma-iommu.c, v6.16 on.
+    """
+    mask, granule = cell.granule - 1, Word(cell.granule, SIZE_T)
+    head, end = request.orig_addr & mask, request.orig_addr + request.size
+    tail = end & mask
+    length = minimum(request.size, granule - head)
+    has_head = head.ne(0)
+    return Request(
+        ite(has_head, request.orig_addr, end - tail), ite(has_head, length, tail)
     )
+
+
+def _mapping(
+    state: KernelState,
+    cell: Cell,
+    request: Request,
+    mask: int,
+    bounced: Truth,
+    refused: bool,
+) -> Mapping:
+    padding, total, printed = _streaming(state, cell, request, mask)
     return Mapping(
-        bounced=unaligned,
+        bounced=bounced,
         refused=Truth(refused),
-        alloc_align_mask=Word(iova_mask, UNSIGNED_INT),
+        alloc_align_mask=Word(mask, UNSIGNED_INT),
         padding=padding,
         total=total,
         printed=printed,
         nslots=nr_slots(total).cast(UNSIGNED_INT),
+        orig_addr=request.orig_addr,
+        size=request.size,
     )
+
+
+def _iommu(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    mask = cell.granule - 1
+    unaligned = ((request.orig_addr | request.size) & mask).nonzero()
+    refused = (
+        state.mask_above_granule is MaskAboveGranule.REFUSED
+        and cell.min_align_mask > mask
+    )
+    return _mapping(state, cell, request, mask, unaligned, refused)
+
+
+def _link(state: KernelState, cell: Cell, request: Request) -> Mapping:
+    mask = cell.granule - 1
+    unaligned = ((request.orig_addr | request.size) & mask).nonzero()
+    piece = link_piece(cell, request)
+    return _mapping(state, cell, piece, mask, unaligned, False)
 
 
 def _direct(state: KernelState, cell: Cell, request: Request) -> Mapping:
-    padding, total, printed = _streaming(state, cell, request, 0)
-    return Mapping(
-        bounced=TRUE,
-        refused=FALSE,
-        alloc_align_mask=Word(0, UNSIGNED_INT),
-        padding=padding,
-        total=total,
-        printed=printed,
-        nslots=nr_slots(total).cast(UNSIGNED_INT),
-    )
+    return _mapping(state, cell, request, 0, TRUE, False)
 
 
 def _alloc(state: KernelState, cell: Cell, request: Request) -> Mapping:
@@ -115,6 +142,8 @@ def _alloc(state: KernelState, cell: Cell, request: Request) -> Mapping:
         total=request.size,
         printed=Word(0, SIZE_T),
         nslots=nr_slots(request.size).cast(UNSIGNED_INT),
+        orig_addr=request.orig_addr,
+        size=request.size,
     )
 
 
@@ -122,8 +151,13 @@ def prepare(state: KernelState, cell: Cell, request: Request) -> Mapping:
     """The request as the slot search of ``state`` receives it.
 
     Sources: swiotlb_map(), swiotlb_tbl_map_single(), swiotlb_alloc() in
-    kernel/dma/swiotlb.c; iommu_dma_map_page() (iommu_dma_map_phys() from v6.18) and
-    __iommu_dma_map() in drivers/iommu/dma-iommu.c.
+    kernel/dma/swiotlb.c; iommu_dma_map_page() (iommu_dma_map_phys() from v6.18),
+    __iommu_dma_map() and iommu_dma_iova_link_swiotlb() in drivers/iommu/dma-iommu.c.
     """
-    build = {Path.IOMMU: _iommu, Path.DIRECT: _direct, Path.ALLOC: _alloc}
+    build = {
+        Path.IOMMU: _iommu,
+        Path.DIRECT: _direct,
+        Path.ALLOC: _alloc,
+        Path.LINK: _link,
+    }
     return build[cell.path](state, cell, request)

@@ -45,8 +45,8 @@ class Outcome:
     """What the kernel does with a request.
 
     ``found``: the request bounces and the search returned ``slot`` (pool-wide,
-    unsigned int; the first slot of the allocation, padding included).  ``tlb_addr``: phys_addr_t.  ``hang``: the
-    search does not end.  ``ok``: the driver gets a mapping.
+    unsigned int; the first slot of the allocation, padding included).  ``tlb_addr``:
+    phys_addr_t.  ``hang``: the search does not end.  ``ok``: the driver gets a mapping.
     """
 
     mapping: Mapping
@@ -57,9 +57,7 @@ class Outcome:
     hang: Truth
 
 
-def cases(
-    model: KernelModel, cell: Cell, mapping: Mapping, request: Request
-) -> list[Case]:
+def cases(model: KernelModel, cell: Cell, mapping: Mapping) -> list[Case]:
     """The cases of a cell, like ones merged, those that cannot occur left out."""
     large_total = mapping.total >= cell.page_size
     merged: dict[tuple[SearchRule, bool], Truth] = {}
@@ -70,7 +68,7 @@ def cases(
         if rules[0] == rules[1]:
             rules, sizes = rules[:1], [TRUE]
         for rule, sized in zip(rules, sizes, strict=True):
-            for comparing, compared in _comparisons(rule, request):
+            for comparing, compared in _comparisons(rule, mapping.orig_addr):
                 guard = asked & sized & compared
                 before = merged.get((rule, comparing), FALSE)
                 merged[rule, comparing] = before | guard
@@ -81,10 +79,10 @@ def cases(
     ]
 
 
-def _comparisons(rule: SearchRule, request: Request) -> list[tuple[bool, Truth]]:
+def _comparisons(rule: SearchRule, orig_addr: Word) -> list[tuple[bool, Truth]]:
     if not rule.skip_zero or not rule.compare_mask:
         return [(True, TRUE)]
-    zero = request.orig_addr.eq(0)
+    zero = orig_addr.eq(0)
     return [(True, ~zero), (False, zero)]
 
 
@@ -93,9 +91,7 @@ def slot_address(pool: Pool, slot: Word) -> Word:
     return pool.start + (slot.cast(pool.start.ctype) << IO_TLB_SHIFT)
 
 
-def search_areas(
-    case: Case, request: Request, mapping: Mapping, pool: Pool, areas: int
-) -> Found:
+def search_areas(case: Case, mapping: Mapping, pool: Pool, areas: int) -> Found:
     """Search ``areas`` (1 or 2) areas in turn; ``slot`` is pool-wide.
 
     Two stand for any number: areas lie alike but for the segment boundary, and of two
@@ -104,7 +100,7 @@ def search_areas(
     found, slot, endless = FALSE, Word(0, UNSIGNED_INT), FALSE
     for index in range(areas):
         base = pool.area_nslabs * Word(index, UNSIGNED_INT)
-        search = Search(case.rule, Area(pool, base), request.orig_addr, case.comparing)
+        search = Search(case.rule, Area(pool, base), mapping.orig_addr, case.comparing)
         here = search_empty(search, mapping.nslots)
         first = ~found & ~endless
         slot = ite(first, base + here.slot, slot)
@@ -120,6 +116,18 @@ def _page_checked(case: Case, cell: Cell, pool: Pool, found: Found) -> Truth:
     return found.found & (start & (cell.page_size - 1)).eq(0)
 
 
+def linkable(cell: Cell, mapping: Mapping, tlb_addr: Word) -> Truth:
+    """Whether dma_iova_link() can map the bounce buffer at ``tlb_addr``.
+
+    It maps from tlb_addr less the head's offset in its granule, which iommu_map()
+    refuses unless it is granule aligned.  Sources: iommu_dma_iova_bounce_and_link(),
+    drivers/iommu/dma-iommu.c; iommu_map_nosync(), drivers/iommu/iommu.c, v7.3.
+    """
+    if cell.path is not Path.LINK:
+        return TRUE
+    return ((tlb_addr ^ mapping.orig_addr) & (cell.granule - 1)).eq(0)
+
+
 def outcome(
     model: KernelModel, cell: Cell, request: Request, pool: Pool, areas: int = 1
 ) -> Outcome:
@@ -127,14 +135,15 @@ def outcome(
     ``pool.start_index``; ``areas`` as in :func:`search_areas`."""
     mapping = model.mapping(cell, request)
     found, hang, slot = FALSE, FALSE, Word(0, UNSIGNED_INT)
-    for case in cases(model, cell, mapping, request):
-        here = search_areas(case, request, mapping, pool, areas)
+    for case in cases(model, cell, mapping):
+        here = search_areas(case, mapping, pool, areas)
         granted = _page_checked(case, cell, pool, here)
         slot = ite(case.guard, here.slot, slot)
         found = found | (case.guard & granted)
         hang = hang | (case.guard & here.endless)
     tlb_addr = slot_address(pool, slot) + mapping.padding
-    ok = ~mapping.refused & (~mapping.bounced | found)
+    usable = found & linkable(cell, mapping, tlb_addr)
+    ok = ~mapping.refused & (~mapping.bounced | usable)
     return Outcome(
         mapping,
         ok,
@@ -160,5 +169,5 @@ def misaligned(
         page = (start & (cell.page_size - 1)).ne(0)
         return lost_alloc | (page & (request.size >= cell.page_size))
     tlb_addr = start + mapping.padding
-    lost = ((tlb_addr ^ request.orig_addr) & cell.min_align_mask).ne(0)
+    lost = ((tlb_addr ^ mapping.orig_addr) & cell.min_align_mask).ne(0)
     return lost | lost_alloc

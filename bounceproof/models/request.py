@@ -15,12 +15,20 @@ class Path(StrEnum):
 
     ``direct``: dma-direct streaming, bouncing forced.  ``iommu``: dma-iommu page or
     scatterlist mapping of an untrusted device.  ``alloc``: swiotlb_alloc() from a
-    restricted pool, with orig_addr 0.
+    restricted pool, with orig_addr 0.  ``link``: dma_iova_link() of an untrusted
+    device, of which the first piece that bounces is modelled: the unaligned head, or
+    the tail where there is none.
     """
 
     DIRECT = "direct"
     IOMMU = "iommu"
     ALLOC = "alloc"
+    LINK = "link"
+
+    @property
+    def has_granule(self) -> bool:
+        """Whether the IOMMU's granule plays a part."""
+        return self in (Path.IOMMU, Path.LINK)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,6 +83,7 @@ class Mapping:
     ``padding``: bytes before the data, of the allocation's first slot (unsigned
     int).  ``total``: bytes searched for (size_t).  ``printed``: the size in "swiotlb
     buffer is full" (size_t).  ``nslots``: slots searched for (unsigned int).
+    ``orig_addr``, ``size``: what is bounced, the request or a piece of it.
     """
 
     bounced: Truth
@@ -84,6 +93,8 @@ class Mapping:
     total: Word
     printed: Word
     nslots: Word
+    orig_addr: Word
+    size: Word
 
 
 @dataclass(frozen=True, slots=True)

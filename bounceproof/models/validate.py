@@ -13,7 +13,7 @@ from bounceproof.models.constants import (
     U32_MAX,
 )
 from bounceproof.models.request import Path
-from bounceproof.models.state import Areas, IommuBounce, KernelState
+from bounceproof.models.state import Areas, IommuBounce, IovaLink, KernelState
 
 NOT_SLOT_SETS = "not a whole number of slot sets of 128 slots"
 SMALLEST_PAGE, LARGEST_PAGE = 4096, 262144
@@ -106,6 +106,8 @@ def validate_for(state: KernelState, given: Mapping[str, Any]) -> None:
     nareas, path = given.get("nareas"), given.get("path")
     if nareas is not None and nareas > 1 and state.areas is Areas.SINGLE:
         raise BadInput("nareas", nareas, f"{state.name} has one area")
+    if path == Path.LINK and state.iova_link is IovaLink.ABSENT:
+        raise BadInput("path", path, f"{state.name} has no dma_iova_link()")
     if state.iommu_bounce is IommuBounce.NONE and path in (Path.IOMMU, Path.ALLOC):
         lacks = "bounce in dma-iommu" if path == Path.IOMMU else "have swiotlb_alloc()"
         raise BadInput("path", path, f"{state.name} does not {lacks}")

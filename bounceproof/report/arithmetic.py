@@ -50,7 +50,7 @@ class Shown:
 def _rule(
     model: KernelModel, shown: Shown, mapping: Mapping
 ) -> tuple[SearchRule, bool]:
-    for case in cases(model, shown.cell, mapping, shown.request()):
+    for case in cases(model, shown.cell, mapping):
         if bool(case.guard):
             return case.rule, case.comparing
     raise ValueError("no search rule covers the request")
@@ -72,7 +72,7 @@ def _sizes(shown: Shown, mapping: Mapping) -> list[Step]:
         )
     if total == printed and padding and given:
         source = f"ALIGN({shown.size} + {padding}, {given + 1})"
-    elif given and cell.path is Path.IOMMU:
+    elif given and cell.path.has_granule:
         source = f"ALIGN({shown.size}, {given + 1}) + {padding}"
     else:
         source = f"{shown.size} + {padding}" if padding else f"{shown.size}"
@@ -141,7 +141,7 @@ def arithmetic(model: KernelModel, shown: Shown) -> list[Step]:
         ("orig_addr", f"{shown.orig_addr:#x}"),
         ("size", size_both(shown.size)),
     ]
-    if cell.path is Path.IOMMU:
+    if cell.path.has_granule:
         below = (shown.orig_addr | shown.size) & (cell.granule - 1)
         needed = "bounced" if below else "not bounced"
         steps.append(

@@ -86,8 +86,16 @@ class _Reader:
             plain = isinstance(value, int) and not isinstance(value, bool)
             if name not in ("path", "kernel") and value is not None and not plain:
                 raise BadInput(name, json.dumps(value), "not an integer")
-            if name == "path" and value not in ("direct", "iommu", "alloc", None):
-                raise BadInput(name, json.dumps(value), "not direct, iommu or alloc")
+            if name == "path" and value not in (
+                "direct",
+                "iommu",
+                "alloc",
+                "link",
+                None,
+            ):
+                raise BadInput(
+                    name, json.dumps(value), "not direct, iommu, alloc or link"
+                )
         state = self._state(data.get("kernel"))
         fields = complete(state, self.device, {**self.options, **data})
         return state, SingleRequest(**fields)

@@ -8,9 +8,9 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
-from bounceproof.models.request import Path
+from bounceproof.models.lifetime import DIRECTIONS
 from bounceproof.models.state import KernelState
-from bounceproof.report.request import kernel_line, tell
+from bounceproof.report.request import Extras, kernel_line, tell
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.confirm import single_request
@@ -24,7 +24,14 @@ def counterexample_fields(
 ) -> dict[str, Any]:
     """Request and outcome fields of a counterexample, the kernel first."""
     request = single_request(example.cell, example.point).fields()
-    return {"kernel": state.name, **request, **example.outcome}
+    more: dict[str, Any] = {}
+    if "direction" in example.point:
+        more["direction"] = DIRECTIONS[example.point["direction"]]
+        more["sync_offset"] = example.point["sync_offset"]
+        more["sync_size"] = example.point["sync_size"]
+    if example.taken is not None:
+        more["taken"] = [list(run) for run in example.taken]
+    return {"kernel": state.name, **request, **example.outcome, **more}
 
 
 def finding_json(state: KernelState, finding: Finding) -> dict[str, Any]:
@@ -37,7 +44,9 @@ def finding_json(state: KernelState, finding: Finding) -> dict[str, Any]:
         "counterexample": fields,
         "confirmed": finding.confirmed,
         "minimum": None if example is None else example.minimum,
-        "message": None if fields is None else kernel_line(fields, fields),
+        "message": None
+        if example is None or fields is None
+        else kernel_line(fields, fields, example.taken),
         "reason": finding.reason,
         "seconds": round(finding.seconds, 3),
         "limit": None if example is None else example.limit,
@@ -118,7 +127,7 @@ def _hex(name: str, value: Any) -> str:
 def _cell_rows(finding: Finding) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for c in finding.cells:
-        granule = size_text(c.cell.granule) if c.cell.path is Path.IOMMU else "-"
+        granule = size_text(c.cell.granule) if c.cell.path.has_granule else "-"
         rows.append(
             (
                 size_text(c.cell.page_size),
@@ -168,7 +177,9 @@ def finding_text(state: KernelState, finding: Finding) -> list[str]:
     if finding.note is not None:
         lines.append(wrap(finding.note, "  "))
     request = single_request(example.cell, example.point).fields()
-    return lines + tell(BuiltinKernel(state), example.cell, request, example.outcome)
+    model = BuiltinKernel(state)
+    more = Extras(example.taken, example.history)
+    return lines + tell(model, example.cell, request, example.outcome, more)
 
 
 def as_text(result: Checked) -> str:

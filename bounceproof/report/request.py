@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
@@ -31,20 +33,25 @@ REQUEST_FIELDS = (
 _HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
 
 
-def kernel_line(fields: dict[str, Any], outcome: dict[str, Any]) -> str | None:
+def kernel_line(
+    fields: dict[str, Any],
+    outcome: dict[str, Any],
+    taken: list[tuple[int, int]] | None = None,
+) -> str | None:
     """The line the kernel logs for this outcome, or None."""
     if outcome["sz"] is None:
         return None
+    used = sum(last - first + 1 for first, last in taken or ())
     return (
         f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
-        f"total {fields['nslabs']} (slots), used 0 (slots)"
+        f"total {fields['nslabs']} (slots), used {used} (slots)"
     )
 
 
 def _words(kernel: str, fields: dict[str, Any]) -> list[str]:
     words = [f"bounceproof simulate {shlex.quote(kernel)}"]
     for name in REQUEST_FIELDS:
-        if name == "granule" and fields["path"] != Path.IOMMU.value:
+        if name == "granule" and not Path(fields["path"]).has_granule:
             continue
         value = hex(fields[name]) if name in _HEX else str(fields[name])
         words.append(f"--{name.replace('_', '-')} {value}")
@@ -84,7 +91,7 @@ def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
 def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
     request = shown.request()
     mapping = model.mapping(shown.cell, request)
-    for case in cases(model, shown.cell, mapping, request):
+    for case in cases(model, shown.cell, mapping):
         if not bool(case.guard):
             continue
         area = Area(shown.pool(), Word(0, UNSIGNED_INT))
@@ -110,7 +117,7 @@ def _verdict(shown: Shown, outcome: dict[str, Any]) -> str:
         return f"mapped: slot {outcome['slot']}, tlb_addr {outcome['tlb_addr']:#x}"
     if outcome["sz"] is None and shown.cell.path is not Path.ALLOC:
         return "fails after the bounce buffer was found"
-    return "fails: no bounce buffer in an empty pool"
+    return "fails: the search finds no bounce buffer"
 
 
 def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[str]:
@@ -124,8 +131,59 @@ def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[
     return ["", "  the slot set:", *drawn]
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a request alone does not tell: slots in use (runs), or a history."""
+
+    taken: list[tuple[int, int]] | None = None
+    history: dict[str, Any] | None = None
+
+
+def _every(taken: list[tuple[int, int]]) -> tuple[int, int]:
+    """How many single slots at the front lie evenly, and how far apart."""
+    if len(taken) < 3 or any(a != b for a, b in taken[:3]):
+        return 0, 0
+    step, count = taken[1][0] - taken[0][0], 1
+    while count < len(taken):
+        first, last = taken[count]
+        if first != last or first - taken[count - 1][0] != step:
+            break
+        count += 1
+    return (count, step) if count > 2 else (0, 0)
+
+
+def taken_text(taken: list[tuple[int, int]]) -> str:
+    """Runs of slots as ``--taken`` takes them: ``0-3,8,10-20/2``."""
+    parts = []
+    while taken:
+        count, step = _every(taken)
+        first, last = taken[0]
+        if count:
+            parts.append(f"{first}-{taken[count - 1][0]}/{step}")
+        else:
+            parts.append(str(first) if first == last else f"{first}-{last}")
+        taken = taken[max(count, 1) :]
+    return ",".join(parts)
+
+
+def _again(name: str, fields: dict[str, Any], more: Extras) -> list[str]:
+    """The command that shows it again."""
+    if more.history is not None:
+        told = json.dumps(more.history, indent=1).splitlines()
+        head = f"bounceproof simulate {shlex.quote(name)} --history - <<'END'"
+        return [f"    {head}", *(f"    {line}" for line in told), "    END"]
+    words = _words(name, fields)
+    if more.taken is not None:
+        words.append(f"--taken {taken_text(more.taken)}")
+    return _folded(words)
+
+
 def tell(
-    model: KernelModel, cell: Cell, fields: dict[str, Any], outcome: dict[str, Any]
+    model: KernelModel,
+    cell: Cell,
+    fields: dict[str, Any],
+    outcome: dict[str, Any],
+    more: Extras = Extras(),
 ) -> list[str]:
     """A request as text: the arithmetic, the picture, the log line, the command."""
     shown = shown_of(cell, fields)
@@ -140,8 +198,10 @@ def tell(
     rows = [("request", masks), ("pool", pool), *arithmetic(model, shown)]
     lines = table([*rows, ("so", _verdict(shown, outcome))])
     lines += _picture(model, shown, outcome)
-    logged = kernel_line(fields, outcome)
+    if more.taken is not None:
+        text = taken_text(more.taken) or "none"
+        lines += ["", wrap(f"in use: slots {text}", "  ", "    ")]
+    logged = kernel_line(fields, outcome, more.taken)
     if logged is not None:
         lines += ["", "  the kernel logs:", wrap(logged, "    ")]
-    command = _folded(_words(model.name, fields))
-    return [*lines, "", "  again:", *command]
+    return [*lines, "", "  again:", *_again(model.name, fields, more)]

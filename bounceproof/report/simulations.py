@@ -9,18 +9,30 @@ from typing import Any
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, Path
 from bounceproof.models.state import KernelState
-from bounceproof.report.request import tell
+from bounceproof.report.request import Extras, tell
 from bounceproof.report.text import size_both, title
+from bounceproof.simulator.occupancy import Runs, simulate_taken
 from bounceproof.simulator.single import SingleRequest, simulate
 
 
-def render(state: KernelState, fields: dict[str, Any], as_json: bool) -> str:
-    """Run the request in ``fields`` on an empty pool and tell what happened."""
-    outcome = simulate(state, [SingleRequest(**fields)])[0]
+def render(
+    state: KernelState, fields: dict[str, Any], as_json: bool, taken: Runs | None
+) -> str:
+    """Run the request in ``fields`` and tell what happened.
+
+    The pool is empty, or has one area with the slots of ``taken`` in use.
+    """
+    request = SingleRequest(**fields)
+    if taken is None:
+        outcome = simulate(state, [request])[0]
+    else:
+        outcome = simulate_taken(state, request, taken)
     if as_json:
         named = {"schema": 1, "command": "simulate", "kernel": state.name}
-        return json.dumps({**named, **fields, **outcome})
+        more = {} if taken is None else {"taken": [list(run) for run in taken]}
+        return json.dumps({**named, **fields, **outcome, **more})
     path = Path(fields["path"])
     cell = Cell(fields["page_size"], fields["granule"], path, fields["min_align_mask"])
-    head = f"simulate {state.name}: {size_both(fields['size'])}"
-    return "\n".join([*title(head), *tell(BuiltinKernel(state), cell, fields, outcome)])
+    head = title(f"simulate {state.name}: {size_both(fields['size'])}")
+    told = tell(BuiltinKernel(state), cell, fields, outcome, Extras(taken))
+    return "\n".join([*head, *told])

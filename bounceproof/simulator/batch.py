@@ -107,6 +107,9 @@ def _one(
     pa: int,
     size: int,
 ) -> tuple[int, int, int, int, int, int, int, int]:
+    head = pa & (granule - 1)
+    if path == c.LINK and ((pa | size) & (granule - 1)) != 0:
+        pa, size = e.link_piece(pa, size, granule)
     bounced, refused, given, padding, total, printed = e.prologue(
         k, page, path, granule, m, pa, size
     )
@@ -123,7 +126,8 @@ def _one(
     e.give_back(lst, alloc_size, orig, pad, slot, n)
     tlb = wrap64(pool_start + (slot << IO_TLB_SHIFT) + padding)
     unchecked = k[c.ALLOC_PAGE_CHECK] != c.PAGE_CHECK_FAIL or path != c.ALLOC
-    if refused or not (unchecked or (tlb & (page - 1)) == 0):
+    linked = path != c.LINK or (tlb & (granule - 1)) == head
+    if refused or not linked or not (unchecked or (tlb & (page - 1)) == 0):
         return 0, 1, -1, n, 0, -1, 0, int(refused)
     return 1, 1, slot, n, tlb, -1, 0, 0
 

@@ -93,7 +93,7 @@ ABOVE_REFUSED: Final = number(s.MaskAboveGranule.REFUSED)
 PAD_RECORDED: Final = number(s.PadSlots.RECORDED)
 LIST_CLAMPED: Final = number(s.ListInit.CLAMPED)
 
-DIRECT, IOMMU, ALLOC = range(3)
+DIRECT, IOMMU, ALLOC, LINK = range(4)
 
 
 @lru_cache(maxsize=256)

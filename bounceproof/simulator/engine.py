@@ -75,7 +75,7 @@ def prologue(
     if path == c.ALLOC:
         mask = order_mask(size, page) if k[c.ALLOC_ALIGN] == c.ALIGN_PAGE_ORDER else 0
         return True, False, mask, 0, size, 0
-    mask = granule - 1 if path == c.IOMMU else 0
+    mask = 0 if path == c.DIRECT else granule - 1
     bounced = path == c.DIRECT or ((pa | size) & mask) != 0
     refused = (
         path == c.IOMMU and k[c.MASK_ABOVE_GRANULE] == c.ABOVE_REFUSED and m > mask
@@ -87,6 +87,16 @@ def prologue(
         return bounced, refused, mask, padding, total, total
     rounded = align_up(size, mask)
     return bounced, refused, mask, padding, wrap64(rounded + padding), rounded
+
+
+@compiled
+def link_piece(pa: int, size: int, granule: int) -> tuple[int, int]:
+    """(orig_addr, size) of the first piece that dma_iova_link() bounces."""
+    head = pa & (granule - 1)
+    if head != 0:
+        return pa, size if below(size, granule - head) else granule - head
+    tail = wrap64(pa + size) & (granule - 1)
+    return wrap64(pa + size - tail), tail
 
 
 @compiled

@@ -13,7 +13,7 @@ from bounceproof.simulator import codes as c
 from bounceproof.simulator.batch import INPUTS, Batch, run_batch
 from bounceproof.simulator.compile import signed64, unsigned64
 
-PATH_CODES = {"direct": c.DIRECT, "iommu": c.IOMMU, "alloc": c.ALLOC}
+PATH_CODES = {"direct": c.DIRECT, "iommu": c.IOMMU, "alloc": c.ALLOC, "link": c.LINK}
 
 
 @dataclass(frozen=True, slots=True)

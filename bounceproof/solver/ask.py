@@ -10,12 +10,17 @@ from bounceproof.models.request import Cell
 from bounceproof.models.search import NoClosedForm
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
-from bounceproof.solver.check import cells_with_limits, hunt, property_question
-from bounceproof.solver.confirm import confirmer, outcome_of, shows
+from bounceproof.solver.check import (
+    anywhere_question,
+    cells_with_limits,
+    hunt,
+    property_question,
+)
+from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, broken
-from bounceproof.solver.verdict import Finding, Hunt, Verdict
+from bounceproof.solver.verdict import Finding, Hunt, Shown, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,9 @@ def check_state(
     for prop in properties:
         run, confirm = confirmer(prop, state)
         question = property_question(prop, model)
+        wider = anywhere_question(prop, model)
         findings.append(
-            _ask(Hunt(prop, domain, cells, question, run, confirm, seconds))
+            _ask(Hunt(prop, domain, cells, question, run, confirm, seconds, wider))
         )
     return Checked(state, domain, tuple(findings))
 
@@ -113,8 +119,8 @@ def _worse(
         was = broken(prop, old, pairs[cell][0], space)
         return broken(prop, new, cell, space) & ~was
 
-    def run(cell: Cell, point: Point) -> dict[str, object]:
-        return outcome_of(kernel, cell, point)
+    def run(cell: Cell, point: Point) -> Shown:
+        return shown_of(prop, kernel, cell, point)
 
     def confirm(cell: Cell, point: Point) -> bool:
         now = shows(prop, kernel, cell, point)

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
 from bounceproof.models.request import Cell, KernelModel
 from bounceproof.models.word import Truth
-from bounceproof.solver.domain import Domain, Variables, variables
+from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Minimum, minimise, smaller
 from bounceproof.solver.narrow import narrow
-from bounceproof.solver.properties import Property, broken
+from bounceproof.solver.properties import Property, broken, broken_anywhere
 from bounceproof.solver.verdict import (
     LEADING,
     CellVerdict,
@@ -40,12 +41,23 @@ def cells_with_limits(
     )
 
 
+def _refuted(hunt: Hunt, cell: Cell, space: Variables, name: str) -> bool:
+    """Whether the wider violation is impossible; no answer counts as possible."""
+    wider = None if hunt.anywhere is None else hunt.anywhere(cell, space)
+    if wider is None:
+        return False
+    query = Query(f"{name}: anywhere", space.constraint & wider)
+    return ask(query, hunt.seconds).status is Status.UNSAT
+
+
 def _search_cell(
     hunt: Hunt, cell: Cell, limit: int, best: _Best | None
 ) -> tuple[CellVerdict, _Best | None]:
-    space = variables(hunt.domain, cell, limit)
-    violation = space.constraint & hunt.question(cell, space)
+    space = hunt.space(cell, limit)
     name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
+    if _refuted(hunt, cell, space, name):
+        return CellVerdict(cell, limit, Verdict.HOLDS), best
+    violation = space.constraint & hunt.question(cell, space)
     answer = ask(Query(name, violation), hunt.seconds)
     if answer.status is Status.UNSAT:
         return CellVerdict(cell, limit, Verdict.HOLDS), best
@@ -67,7 +79,7 @@ def _search_cell(
 def _vacuous(hunt: Hunt) -> str | None:
     """Why the domain is empty where it is: the violated condition is removed."""
     for cell, limit in hunt.cells:
-        space = variables(hunt.domain, cell, limit)
+        space = hunt.space(cell, limit)
         name = f"{hunt.prop} domain page {cell.page_size} granule {cell.granule}"
         answer = ask(Query(name, space.constraint), hunt.seconds)
         if answer.status is Status.UNKNOWN:
@@ -84,11 +96,17 @@ def _broken_finding(
     hunt: Hunt, cells: tuple[CellVerdict, ...], best: _Best, started: float
 ) -> Finding:
     point = best.found.point
-    outcome = hunt.simulate(best.cell, point)
+    shown = hunt.simulate(best.cell, point)
     confirmed = hunt.confirm(best.cell, point)
     undecided = any(cell.verdict is Verdict.UNKNOWN for cell in cells)
     example = Counterexample(
-        best.cell, best.limit, point, outcome, best.found.proved and not undecided
+        best.cell,
+        best.limit,
+        point,
+        shown.outcome,
+        best.found.proved and not undecided,
+        shown.taken,
+        shown.history,
     )
     return Finding(
         hunt.prop,
@@ -118,6 +136,17 @@ def hunt(wanted: Hunt) -> Finding:
     outcome = Verdict.HOLDS if reason is None else Verdict.UNKNOWN
     took = monotonic() - started
     return Finding(wanted.prop, outcome, cells, None, None, reason, None, took)
+
+
+def anywhere_question(
+    prop: Property, model: KernelModel
+) -> Callable[[Cell, Variables], Truth | None]:
+    """The wider violation of ``prop``, for :class:`Hunt`."""
+
+    def question(cell: Cell, space: Variables) -> Truth | None:
+        return broken_anywhere(prop, model, cell, space)
+
+    return question
 
 
 def property_question(prop: Property, model: KernelModel) -> Question:

@@ -6,11 +6,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bounceproof.models.request import Cell, Path
-from bounceproof.models.state import KernelState
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.lifetime import DIRECTIONS
+from bounceproof.models.outcome import cases
+from bounceproof.models.request import Cell, Path, Pool, Request
+from bounceproof.models.search import Area, Search
+from bounceproof.models.state import AllocAlign, KernelState
+from bounceproof.models.word import U64, UNSIGNED_INT, Word
+from bounceproof.simulator.occupancy import (
+    Runs,
+    rule_accepts,
+    runs_of,
+    simulate_taken,
+)
 from bounceproof.simulator.single import SingleRequest, simulate
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
+from bounceproof.solver.verdict import Shown
+
+HISTORIES = frozenset(
+    {
+        Property.OWNED,
+        Property.EXCLUSIVE,
+        Property.INBOUNDS,
+        Property.RETURNED,
+        Property.CLEAN,
+    }
+)
+"""Properties that a history of calls shows."""
 
 
 def single_request(cell: Cell, point: Point) -> SingleRequest:
@@ -30,44 +54,164 @@ def single_request(cell: Cell, point: Point) -> SingleRequest:
     )
 
 
-def outcome_of(state: KernelState, cell: Cell, point: Point) -> dict[str, Any]:
+def taken_slots(
+    prop: Property, state: KernelState, cell: Cell, point: Point
+) -> Runs | None:
+    """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
+    if prop is Property.FINDS:
+        slots, first = point["area_nslabs"], point["free_slot"]
+        request = single_request(cell, point)
+        needed = simulate_taken(state, request, [(0, slots - 1)])["nslots"]
+        outside = (s for s in range(slots) if not first <= s < first + needed)
+        return runs_of(outside)
+    if prop is Property.HALTS:
+        return _blocking(state, cell, point)
+    return None
+
+
+def _blocking(state: KernelState, cell: Cell, point: Point) -> Runs | None:
+    """Slots to take so that no visited slot fits and enough slots stay free."""
+    model, slots = BuiltinKernel(state), point["area_nslabs"]
+    request = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
+    pool = Pool(
+        Word(point["pool_start"], U64),
+        Word(slots, UNSIGNED_INT),
+        Word(point["start_index"], UNSIGNED_INT),
+        Word(point["seg_boundary_mask"], U64),
+    )
+    mapping = model.mapping(cell, request)
+    needed = int(mapping.nslots)
+    visited: set[int] = set()
+    for case in cases(model, cell, mapping):
+        if bool(case.guard):
+            area = Area(pool, Word(0, UNSIGNED_INT))
+            search = Search(case.rule, area, mapping.orig_addr, case.comparing)
+            for leg in search.visits().legs:
+                first, second, limit = int(leg.first), int(leg.second), int(leg.limit)
+                if bool(leg.active) and first < limit:
+                    visited |= {first, *range(second, limit, leg.step)}
+    if needed > IO_TLB_SEGSIZE:
+        return None
+    if needed <= slots - len(visited):
+        return runs_of(visited)
+    middle = IO_TLB_SEGSIZE - needed
+    return runs_of(range(middle, slots, IO_TLB_SEGSIZE))
+
+
+def outcome_of(
+    prop: Property, state: KernelState, cell: Cell, point: Point
+) -> dict[str, Any]:
     """What the simulator says of ``point``."""
-    return simulate(state, [single_request(cell, point)])[0]
+    request = single_request(cell, point)
+    taken = taken_slots(prop, state, cell, point)
+    if taken is None:
+        return simulate(state, [request])[0]
+    return simulate_taken(state, request, taken)
 
 
-def _misplaced(cell: Cell, point: Point, outcome: dict[str, Any]) -> bool:
+def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
+    """A history of calls that shows what ``point`` breaks: machine and operations.
+
+    A buffer that reaches beyond its slots shows when a second one lies beside it.
+    """
+    request = single_request(cell, point)
+    kept = ("page_size", "min_align_mask", "seg_boundary_mask", "pool_start")
+    shape = ("nslabs", "nareas", "start_index")
+    machine = {name: getattr(request, name) for name in (*kept, *shape)}
+    machine["granule"] = cell.granule
+    direction = DIRECTIONS[point.get("direction", 2)]
+    mapped = {
+        "op": "map", "mapping": "m", "path": cell.path.value, "direction": direction,
+        "orig_addr": request.orig_addr, "size": request.size,
+    }  # fmt: skip
+    ops: list[dict[str, Any]] = [mapped]
+    if prop is Property.EXCLUSIVE:
+        ops.append({**mapped, "mapping": "n"})
+    if "sync_offset" in point:
+        part = {
+            "mapping": "m",
+            "offset": point["sync_offset"],
+            "length": point["sync_size"],
+        }
+        reads = direction == DIRECTIONS[0]
+        write, to = (
+            ("cpu_write", "for_device") if reads else ("device_write", "for_cpu")
+        )
+        ops.append({"op": write, "value": 90, **part})
+        ops.append({"op": "sync", "direction": to, **part})
+    return {"machine": machine, "ops": [*ops, {"op": "unmap", "mapping": "m"}]}
+
+
+def _shown_by_history(
+    prop: Property, state: KernelState, cell: Cell, point: Point
+) -> bool:
+    from bounceproof.simulator.history import run_history
+
+    history = history_of(prop, cell, point)
+    records = run_history(state, history["machine"], history["ops"])
+    return any(b["property"] == prop.value for r in records for b in r["broken"])
+
+
+def _misplaced(
+    state: KernelState, cell: Cell, point: Point, outcome: dict[str, Any]
+) -> bool:
     if not outcome["ok"] or not outcome["bounced"]:
         return False
-    tlb, slot_start = outcome["tlb_addr"], point["pool_start"] + outcome["slot"] * 2048
+    tlb = outcome["tlb_addr"]
+    slot_start = point["pool_start"] + outcome["slot"] * IO_TLB_SIZE
     if cell.path is Path.ALLOC:
         pages = -(-point["size"] // cell.page_size)
         whole = cell.page_size << (pages - 1).bit_length()
         page = point["size"] >= cell.page_size and tlb % cell.page_size != 0
-        asked = bool(outcome["asked_align"])
+        asked = state.alloc_align is AllocAlign.PAGE_ORDER
         return page or (asked and slot_start % whole != 0)
-    granule = cell.granule if cell.path is Path.IOMMU else 1
-    lost = (tlb ^ point["orig_addr"]) & cell.min_align_mask
+    granule = cell.granule if cell.path.has_granule else 1
+    lost = (tlb ^ _piece_address(cell, point)) & cell.min_align_mask
     return bool(lost) or slot_start % granule != 0
+
+
+def _piece_address(cell: Cell, point: Point) -> int:
+    """Where the bounced piece begins: the request's address but for a linked tail."""
+    head = point["orig_addr"] % cell.granule
+    if cell.path is not Path.LINK or head:
+        return point["orig_addr"]
+    end = point["orig_addr"] + point["size"]
+    return end - end % cell.granule
 
 
 def shows(prop: Property, state: KernelState, cell: Cell, point: Point) -> bool:
     """Whether the simulator shows that ``point`` breaks ``prop``."""
-    outcome = outcome_of(state, cell, point)
+    if prop in HISTORIES and cell.path is not Path.LINK:
+        return _shown_by_history(prop, state, cell, point)
+    outcome = outcome_of(prop, state, cell, point)
     if prop is Property.FITS:
         return not outcome["ok"]
     if prop is Property.HALTS:
         return bool(outcome["hang"])
-    asked = state.alloc_align.name != "NONE"
-    return _misplaced(cell, point, {**outcome, "asked_align": asked})
+    if prop is Property.FINDS:
+        request = single_request(cell, point)
+        accepted = rule_accepts(state, request, point["free_slot"])
+        return accepted and outcome["slot"] is None
+    if prop is Property.ALIGNED:
+        return _misplaced(state, cell, point, outcome)
+    return False
+
+
+def shown_of(prop: Property, state: KernelState, cell: Cell, point: Point) -> Shown:
+    """Outcome, occupancy and history of ``point``, as far as ``prop`` needs them."""
+    outcome = outcome_of(prop, state, cell, point)
+    told = prop in HISTORIES and cell.path is not Path.LINK
+    history = history_of(prop, cell, point) if told else None
+    return Shown(outcome, taken_slots(prop, state, cell, point), history)
 
 
 def confirmer(
     prop: Property, state: KernelState
-) -> tuple[Callable[[Cell, Point], dict[str, Any]], Callable[[Cell, Point], bool]]:
-    """The two callbacks that a :class:`~bounceproof.solver.check.Hunt` takes."""
+) -> tuple[Callable[[Cell, Point], Shown], Callable[[Cell, Point], bool]]:
+    """The two callbacks that a :class:`~bounceproof.solver.verdict.Hunt` takes."""
 
-    def run(cell: Cell, point: Point) -> dict[str, Any]:
-        return outcome_of(state, cell, point)
+    def run(cell: Cell, point: Point) -> Shown:
+        return shown_of(prop, state, cell, point)
 
     def confirm(cell: Cell, point: Point) -> bool:
         return shows(prop, state, cell, point)

@@ -15,6 +15,7 @@ from bounceproof.models.constants import (
     PAGE_SIZES,
 )
 from bounceproof.models.devices import Device
+from bounceproof.models.lifetime import BIDIRECTIONAL
 from bounceproof.models.request import Cell, KernelModel, Path, Pool, Request
 from bounceproof.models.word import (
     TRUE,
@@ -55,7 +56,8 @@ class Domain:
         """The paths asked about; a granule alone asks about dma-iommu."""
         if self.path is not None:
             return (self.path,)
-        return (Path.IOMMU,) if self.granule is not None else self.device.paths
+        wanted = self.device.paths
+        return tuple(p for p in wanted if p.has_granule or self.granule is None)
 
     def cells(self, model: KernelModel) -> Iterator[Cell]:
         """Every cell of the domain that ``model`` has, largest pages first."""
@@ -72,7 +74,7 @@ class Domain:
         granules = [g for g in PAGE_SIZES if g <= page]
         if self.granule is not None:
             granules = [self.granule] if self.granule <= page else []
-        if path is not Path.IOMMU:
+        if not path.has_granule:
             granules = [page]
         for granule in sorted(granules, reverse=True):
             for mask in masks:
@@ -90,7 +92,10 @@ class Variables:
     """The symbols of one cell, in the order in which a counterexample is made small.
 
     ``areas`` is how many areas a search has to try (1 or 2, see
-    :func:`bounceproof.models.outcome.search_areas`).
+    :func:`bounceproof.models.outcome.search_areas`).  ``extra`` has the symbols that
+    one property needs: ``free_slot`` (slots of the area), ``direction`` (0 to_device,
+    1 from_device, 2 bidirectional), ``sync_offset`` and ``sync_size`` (bytes, inside
+    what is bounced).
     """
 
     request: Request
@@ -98,6 +103,7 @@ class Variables:
     nareas: Word
     areas: int
     constraint: Truth
+    extra: dict[str, Word]
 
     def ordered(self) -> dict[str, Word]:
         """Field name to symbol or number, most significant first."""
@@ -105,6 +111,7 @@ class Variables:
             "size": self.request.size,
             "orig_addr": self.request.orig_addr,
             "start_index": self.pool.start_index,
+            **self.extra,
             "area_nslabs": self.pool.area_nslabs,
             "nareas": self.nareas,
             "pool_start": self.pool.start,
@@ -207,7 +214,25 @@ def _one_segment(domain: Domain) -> bool:
     return first + (domain.nslabs << IO_TLB_SHIFT) <= mask + 1
 
 
-def variables(domain: Domain, cell: Cell, limit: int) -> Variables:
+def _extra(b: _Builder, names: tuple[str, ...], request: Request) -> dict[str, Word]:
+    extra: dict[str, Word] = {}
+    if "free_slot" in names:
+        bits = MAX_AREA_SLOTS.bit_length() - 1
+        extra["free_slot"] = b.word("free_slot", None, UNSIGNED_INT, bits)
+    if "direction" in names:
+        extra["direction"] = b.word("direction", None, UNSIGNED_INT, 2)
+        b.require(extra["direction"] <= BIDIRECTIONAL)
+    if "sync_offset" in names:
+        offset = b.word("sync_offset", None, U64, MAX_PHYS_BITS)
+        size = b.word("sync_size", None, U64, MAX_PHYS_BITS)
+        b.require((size > 0) & (offset + size <= request.size))
+        extra |= {"sync_offset": offset, "sync_size": size}
+    return extra
+
+
+def variables(
+    domain: Domain, cell: Cell, limit: int, extra: tuple[str, ...] = ()
+) -> Variables:
     """The symbols of ``cell`` and what holds for them; ``limit`` in bytes.
 
     A free pool is page aligned, not at 0, and below 4 GiB, as memblock_alloc_low()
@@ -219,4 +244,5 @@ def variables(domain: Domain, cell: Cell, limit: int) -> Variables:
     pool, nareas, areas = _pool(builder, domain, cell)
     if pool.one_segment:
         areas = 1
-    return Variables(request, pool, nareas, areas, builder.constraint)
+    more = _extra(builder, extra, request)
+    return Variables(request, pool, nareas, areas, builder.constraint, more)

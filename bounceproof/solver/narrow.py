@@ -6,7 +6,7 @@ from __future__ import annotations
 from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.request import Cell, Path
 from bounceproof.models.word import Truth
-from bounceproof.solver.domain import Variables, variables
+from bounceproof.solver.domain import Variables
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Point, minimise
 from bounceproof.solver.verdict import Hunt
@@ -27,7 +27,7 @@ def _beyond_address_zero(hunt: Hunt, cell: Cell, point: Point) -> str | None:
     if point["orig_addr"] or fixed or cell.path is Path.ALLOC:
         return None
     for other, limit in sorted(hunt.cells, key=lambda pair: pair[0] != cell):
-        space = variables(hunt.domain, other, limit)
+        space = hunt.space(other, limit)
         violation = _violation(hunt, other, space, space.request.orig_addr.ne(0))
         name = f"{hunt.prop} beyond orig_addr 0"
         answer = ask(Query(name, violation), hunt.seconds)
@@ -54,7 +54,7 @@ def _larger_areas(hunt: Hunt, point: Point) -> str | None:
     if fixed or point["area_nslabs"] != IO_TLB_SEGSIZE:
         return None
     for cell, limit in hunt.cells:
-        space = variables(hunt.domain, cell, limit)
+        space = hunt.space(cell, limit)
         larger = space.pool.area_nslabs > IO_TLB_SEGSIZE
         violation = _violation(hunt, cell, space, larger)
         answer = ask(Query(f"{hunt.prop} in larger areas", violation), hunt.seconds)

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The contract as formulas: for each property, when a request breaks it."""
+"""The contract: its properties in words, and when a request breaks each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
 
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.lifetime import Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
-from bounceproof.models.request import Cell, KernelModel
-from bounceproof.models.word import Truth
+from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.search import NoClosedForm
+from bounceproof.models.word import FALSE, Truth
+from bounceproof.solver import live, searches
 from bounceproof.solver.domain import Variables
 
 
@@ -16,21 +20,53 @@ class Property(StrEnum):
     """The properties of the contract, as design and reports name them."""
 
     FITS = "fits"
+    FINDS = "finds"
     HALTS = "halts"
     ALIGNED = "aligned"
+    OWNED = "owned"
+    EXCLUSIVE = "exclusive"
+    INBOUNDS = "inbounds"
+    RETURNED = "returned"
+    CLEAN = "clean"
 
 
 MEANING = {
     Property.FITS: "every request within the driver's limit is satisfied by an "
     "empty pool, for every address, pool placement and start index",
-    Property.HALTS: "the search ends",
+    Property.FINDS: "if the area holds a free run that the code's own alignment "
+    "rule accepts, the search returns one",
+    Property.HALTS: "the search ends, whatever the area holds",
     Property.ALIGNED: "tlb_addr keeps the min_align_mask bits of orig_addr, the "
     "allocation starts at a multiple of alloc_align_mask + 1, and a coherent "
     "allocation of a page or more is page aligned",
+    Property.OWNED: "every IOMMU granule the device can reach through the mapping "
+    "holds only slots of that mapping",
+    Property.EXCLUSIVE: "no slot belongs to two live mappings: what the caller may "
+    "use lies in the slots taken",
+    Property.INBOUNDS: "every copy, and all that is zeroed, stays inside the "
+    "mapping's slots and inside the original buffer, partial syncs included",
+    Property.RETURNED: "unmapping frees exactly the slots that the mapping took",
+    Property.CLEAN: "the device sees no stale byte in the padding it can reach, and "
+    "a partial device write loses no byte",
 }
 
+EXTRAS: dict[Property, tuple[str, ...]] = {
+    Property.FINDS: ("free_slot",),
+    Property.INBOUNDS: ("direction", "sync_offset", "sync_size"),
+    Property.CLEAN: ("direction", "sync_offset", "sync_size"),
+}
+"""Symbols a property has besides the request's and the pool's."""
 
-def fits_broken(cell: Cell, variables: Variables, result: Outcome) -> Truth:
+
+def _placed(
+    model: KernelModel, cell: Cell, space: Variables, result: Outcome
+) -> Placed:
+    if not isinstance(model, BuiltinKernel):
+        raise NoClosedForm("asked of built-in states alone")
+    return Placed(model.state, cell, result.mapping, space.pool, result.slot)
+
+
+def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
     """A request that needs a bounce buffer gets none from an empty pool.
 
     Masks that the kernel refuses for every request are left out: no size is within
@@ -39,30 +75,61 @@ def fits_broken(cell: Cell, variables: Variables, result: Outcome) -> Truth:
     return ~result.mapping.refused & ~result.ok
 
 
-def halts_broken(cell: Cell, variables: Variables, result: Outcome) -> Truth:
-    """The search of an empty pool has no end."""
-    return result.hang
-
-
-def aligned_broken(cell: Cell, variables: Variables, result: Outcome) -> Truth:
+def _aligned(
+    model: KernelModel, cell: Cell, space: Variables, result: Outcome
+) -> Truth:
     """A mapping that the driver gets lies where its masks forbid."""
     mapped = result.ok & result.mapping.bounced
-    placed = misaligned(
-        cell, variables.request, result.mapping, variables.pool, result.slot
-    )
+    placed = misaligned(cell, space.request, result.mapping, space.pool, result.slot)
     return mapped & placed
 
 
-_BROKEN: dict[Property, Callable[[Cell, Variables, Outcome], Truth]] = {
-    Property.FITS: fits_broken,
-    Property.HALTS: halts_broken,
-    Property.ALIGNED: aligned_broken,
+Live = Callable[[Placed, Variables], Truth]
+_LIVE: dict[Property, Live] = {
+    Property.OWNED: live.owned_broken,
+    Property.EXCLUSIVE: live.exclusive_broken,
+    Property.INBOUNDS: live.inbounds_broken,
+    Property.RETURNED: live.returned_broken,
+    Property.CLEAN: live.clean_broken,
 }
 
 
-def broken(
-    prop: Property, model: KernelModel, cell: Cell, variables: Variables
-) -> Truth:
-    """When a request of ``cell`` breaks ``prop``, the domain aside."""
-    result = outcome(model, cell, variables.request, variables.pool, variables.areas)
-    return _BROKEN[prop](cell, variables, result)
+def broken_anywhere(
+    prop: Property, model: KernelModel, cell: Cell, space: Variables
+) -> Truth | None:
+    """When a mapping at any slot that the code's predicate accepts breaks ``prop``.
+
+    More than any search can return from any pool, so where this is impossible the
+    property holds whatever the pool holds.  None for properties of the search itself.
+    """
+    if prop not in _LIVE and prop is not Property.ALIGNED:
+        return None
+    mapping = model.mapping(cell, space.request)
+    slot, possible = searches.any_slot(model, cell, space, mapping)
+    if prop is Property.ALIGNED:
+        bad = misaligned(cell, space.request, mapping, space.pool, slot)
+    elif isinstance(model, BuiltinKernel) and cell.path is not Path.LINK:
+        bad = _LIVE[prop](Placed(model.state, cell, mapping, space.pool, slot), space)
+    else:
+        return None
+    return mapping.bounced & ~mapping.refused & possible & bad
+
+
+def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """When a request of ``cell`` breaks ``prop``, the domain aside.
+
+    Raises NoClosedForm where the question cannot be put.
+    """
+    if prop is Property.FINDS:
+        return searches.finds_broken(model, cell, space)
+    if prop is Property.HALTS:
+        return searches.halts_broken(model, cell, space)
+    result = outcome(model, cell, space.request, space.pool, space.areas)
+    if prop is Property.FITS:
+        return _fits(model, cell, space, result)
+    if prop is Property.ALIGNED:
+        return _aligned(model, cell, space, result)
+    placed = _placed(model, cell, space, result)
+    if cell.path is Path.LINK and prop in (Property.INBOUNDS, Property.CLEAN):
+        return FALSE
+    return result.ok & result.mapping.bounced & _LIVE[prop](placed, space)

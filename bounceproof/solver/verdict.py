@@ -10,10 +10,10 @@ from typing import Any
 
 from bounceproof.models.request import Cell
 from bounceproof.models.word import Truth
-from bounceproof.solver.domain import Domain, Variables
+from bounceproof.solver.domain import Domain, Variables, variables
 from bounceproof.solver.engine import DEFAULT_TIMEOUT
 from bounceproof.solver.minimum import Point
-from bounceproof.solver.properties import Property
+from bounceproof.solver.properties import EXTRAS, Property
 
 LEADING = ("size", "orig_addr", "start_index")
 
@@ -43,13 +43,19 @@ class CellVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A request that breaks a property; ``outcome`` is the simulator's."""
+    """A request that breaks a property; ``outcome`` is the simulator's.
+
+    ``taken`` are the slots in use, as runs of first and last; None for an empty pool.
+    ``history`` is the machine and the calls that show it, where one request does not.
+    """
 
     cell: Cell
     limit: int
     point: Point
     outcome: dict[str, Any]
     minimum: bool
+    taken: list[tuple[int, int]] | None = None
+    history: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,19 @@ class Finding:
 
 
 Question = Callable[[Cell, Variables], Truth]
-Simulate = Callable[[Cell, Point], dict[str, Any]]
 Confirm = Callable[[Cell, Point], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the simulator has to show for a point: see :class:`Counterexample`."""
+
+    outcome: dict[str, Any]
+    taken: list[tuple[int, int]] | None = None
+    history: dict[str, Any] | None = None
+
+
+Simulate = Callable[[Cell, Point], Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,7 @@ class Hunt:
 
     ``question`` gives the violation for a cell's variables; ``simulate`` and
     ``confirm`` run a point in the simulator and say whether it shows the violation.
+    ``anywhere``, where there is one, gives a wider violation that is quicker to refute.
     """
 
     prop: Property
@@ -89,3 +107,8 @@ class Hunt:
     simulate: Simulate
     confirm: Confirm
     seconds: float = DEFAULT_TIMEOUT
+    anywhere: Callable[[Cell, Variables], Truth | None] | None = None
+
+    def space(self, cell: Cell, limit: int) -> Variables:
+        """The symbols of ``cell``, those that the property needs included."""
+        return variables(self.domain, cell, limit, EXTRAS.get(self.prop, ()))

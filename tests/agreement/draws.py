@@ -66,7 +66,7 @@ def draw(rng: np.random.Generator, state: KernelState, count: int) -> Draw:
     path = rng.choice([p for p in Path if model.unsupported(p) is None])
     page = int(rng.choice(PAGE_SIZES))
     granules = [g for g in PAGE_SIZES if g <= page]
-    granule = int(rng.choice(granules)) if path == Path.IOMMU else page
+    granule = int(rng.choice(granules)) if Path(path).has_granule else page
     cell = Cell(page, granule, Path(path), int((1 << rng.integers(0, 17)) - 1))
     boundary = (1 << int(rng.choice(BOUNDARY_BITS))) - 1
     nslabs, nareas = _shape(rng, state)

@@ -94,7 +94,7 @@ def test_one_line_names_the_input(run: Run, arguments: list[str], message: str) 
         ('{"size": true}', "size true: not an integer"),
         ('{"kernel": "v6.66"}', "unknown kernel 'v6.66'"),
         ('{"kernel": 6}', "kernel 6: not a name"),
-        ('{"path": "dma"}', 'path "dma": not direct, iommu or alloc'),
+        ('{"path": "dma"}', 'path "dma": not direct, iommu, alloc or link'),
         ("\x00\xff", "line 3"),
     ],
 )

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Properties of the search in an area that holds anything.
+
+The slots the loop visits while nothing fits do not depend on what the area holds; so
+the search misses a free run exactly when the run starts at a slot that it does not
+visit and nothing else is free, and it has no end exactly when the visits have none and
+each visited slot can be blocked.
+"""
+
+from __future__ import annotations
+
+from bounceproof.models.constants import IO_TLB_SEGSIZE, MAX_AREA_SLOTS
+from bounceproof.models.outcome import Case, cases, search_areas
+from bounceproof.models.request import Cell, KernelModel, Mapping
+from bounceproof.models.search import Area, Search, Visits
+from bounceproof.models.word import FALSE, UNSIGNED_INT, CType, Truth, Word
+from bounceproof.solver.domain import Variables
+from bounceproof.solver.terms import variable
+
+
+def _search(case: Case, mapping: Mapping, space: Variables) -> Search:
+    area = Area(space.pool, Word(0, UNSIGNED_INT))
+    return Search(case.rule, area, mapping.orig_addr, case.comparing)
+
+
+def _accepted_by_rule(search: Search, slot: Word) -> Truth:
+    """The code's own alignment rule: the predicate and, where the search starts
+    aligned to a power of two, the place that its stride keeps."""
+    accepted = search.admissible(slot)
+    stride = search.rule.stride
+    if not search.rule.aligned_start or stride & (stride - 1):
+        return accepted
+    step = Word(search.geometry.step - 1, UNSIGNED_INT)
+    first = search.next_admissible(Word(0, UNSIGNED_INT))
+    return accepted & ((slot ^ first) & step).eq(0)
+
+
+def _visited(visits: Visits, slot: Word) -> Truth:
+    seen = FALSE
+    for leg in visits.legs:
+        seen = seen | leg.visits(slot)
+    return seen
+
+
+def any_slot(
+    model: KernelModel, cell: Cell, space: Variables, mapping: Mapping
+) -> tuple[Word, Truth]:
+    """A slot that the predicate accepts and that has room before its slot set ends."""
+    bits = MAX_AREA_SLOTS.bit_length() - 1
+    slot = variable("any_slot", CType(bits, False)).cast(UNSIGNED_INT)
+    possible = FALSE
+    for case in cases(model, cell, mapping):
+        search = _search(case, mapping, space)
+        room = search.area.fits_empty(slot, mapping.nslots)
+        here = (slot < space.pool.area_nslabs) & room & search.admissible(slot)
+        possible = possible | (case.guard & here)
+    return slot, possible
+
+
+def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """One free run that the rule accepts, at a slot that the loop does not visit.
+
+    Source: swiotlb_search_pool_area() and its predecessors, kernel/dma/swiotlb.c.
+    Everything else in the area is taken, so that the early test of area->used passes.
+    """
+    slot = space.extra["free_slot"]
+    mapping = model.mapping(cell, space.request)
+    missed = FALSE
+    for case in cases(model, cell, mapping):
+        search = _search(case, mapping, space)
+        inside = slot < space.pool.area_nslabs
+        fits = search.area.fits_empty(slot, mapping.nslots)
+        accepted = inside & fits & _accepted_by_rule(search, slot)
+        unseen = ~_visited(search.visits(), slot)
+        missed = missed | (case.guard & accepted & unseen)
+    return mapping.bounced & ~mapping.refused & missed
+
+
+def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """The loop comes by no place where it ends, in an area that can hold it up.
+
+    Every visited slot can be blocked and still leave ``nslots`` free slots elsewhere,
+    unless the area is one slot set and all of it is asked for: then it is empty.
+    Source: the do/while loops of find_slots() and swiotlb_do_find_slots(),
+    kernel/dma/swiotlb.c.
+    """
+    mapping = model.mapping(cell, space.request)
+    endless, slots = FALSE, space.pool.area_nslabs
+    whole = mapping.nslots.eq(IO_TLB_SEGSIZE) & slots.eq(IO_TLB_SEGSIZE)
+    for case in cases(model, cell, mapping):
+        if case.rule.counted:
+            continue
+        search = _search(case, mapping, space)
+        blocked = search.visits().endless & (mapping.nslots <= slots) & ~whole
+        empty = search_areas(case, mapping, space.pool, space.areas).endless
+        endless = endless | (case.guard & (blocked | empty))
+    return mapping.bounced & endless

@@ -1,0 +1,486 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Execution of C statements and calls over Words.
+
+A condition that is no plain number splits the path; paths that meet again are merged
+with ``ite``.  Loops whose condition is no plain number are unrolled up to
+``loop_bound`` turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+from bounceproof.models.word import TRUE, Truth, Word
+from bounceproof.source import syntax as c
+from bounceproof.source.errors import Endless, KernelBug, NotUnderstood
+from bounceproof.source.expr import Expressions
+from bounceproof.source.macros import MACROS
+from bounceproof.source.memory import (
+    NOTHING,
+    FunctionValue,
+    Nothing,
+    Pointer,
+    Poison,
+    State,
+    Value,
+    merge_states,
+    merge_values,
+)
+from bounceproof.source.outside import BOUNDARY, OUTSIDE
+from bounceproof.source.program import Program
+from bounceproof.source.walk import calls_in, walk
+from bounceproof.source.watch import WATCH_FROM, Watch
+
+MAX_DEPTH = 60
+MAX_STEPS = 60_000_000
+
+
+class PathEnds(Exception):
+    """The path meets BUG(); nothing follows on it."""
+
+
+class Outcome(NamedTuple):
+    """How a statement ends: ``kind`` is next, break, continue, goto or return."""
+
+    state: State
+    kind: str
+    detail: str | Value | None = None
+
+
+class Interpreter(Expressions):
+    """Runs the functions of a program.
+
+    ``hooks`` by function name take the place of the tree's own definitions.
+    """
+
+    def __init__(self, program: Program, loop_bound: int = 0) -> None:
+        super().__init__(program)
+        self.loop_bound = loop_bound
+        self._depth = 0
+        self._frames = 0
+        self._lost = False
+        self.sinks: set[int] = set()
+
+    # Calls.
+
+    def run(self, name: str, arguments: list[Value], state: State) -> Value:
+        """Call the function ``name`` of the tree; NotUnderstood if there is none."""
+        function = self.program.function(name)
+        if function is None:
+            raise NotUnderstood("", 0, name, f"a definition of {name}()")
+        return self.invoke(function, arguments, state, c.Empty(function.line))
+
+    def call(self, expr: c.Call, state: State) -> Value:
+        """Evaluate a call: a hook, the tree's function, a macro, the outside."""
+        if isinstance(expr.function, c.Name) and not expr.function.local:
+            return self._call_name(expr.function.name, self.file, expr, state)
+        target = self.value(expr.function, state)
+        if not isinstance(target, FunctionValue):
+            raise self.fail(expr, "a function pointer that is known")
+        return self._call_name(target.name, target.file, expr, state)
+
+    def _call_name(self, name: str, file: str, expr: c.Call, state: State) -> Value:
+        hook = self.hooks.get(name)
+        if hook is None and name in BOUNDARY:
+            return OUTSIDE[name](self, expr, state)
+        function = self.program.function(name, file)
+        if hook is not None or function is not None:
+            arguments = [self.value(argument, state) for argument in expr.arguments]
+            result = hook(state, arguments, expr) if hook is not None else None
+            if result is not None:
+                return result
+            if function is not None:
+                return self.invoke(function, arguments, state, expr)
+        macro = MACROS.get(name)
+        if macro is not None:
+            return macro(self, expr, state)
+        treatment = OUTSIDE.get(name)
+        if treatment is not None:
+            return treatment(self, expr, state)
+        raise self.fail(expr, f"a definition of {name}()")
+
+    def invoke(
+        self, function: c.Function, arguments: list[Value], state: State, node: c.Node
+    ) -> Value:
+        """Run ``function``; returns its value, with ``state`` as it leaves it."""
+        if len(arguments) != len(function.parameters):
+            raise self.fail(node, f"{len(function.parameters)} arguments")
+        if self._depth >= MAX_DEPTH:
+            raise self.fail(node, "calls that nest less deeply")
+        outer = self.file, self.local_types, state.frame
+        self._frames -= 1
+        frame = self._frames
+        locals_: dict[str, c.Type] = {}
+        held: dict[tuple[object, ...], Value] = {}
+        for (renamed, _, kind), argument in zip(
+            function.parameters, arguments, strict=True
+        ):
+            locals_[renamed] = kind
+            held[(frame, renamed)] = self.convert(argument, kind, node)
+        state.frames[frame] = held
+        state.frame = frame
+        self.file, self.local_types = function.file, locals_
+        self._depth += 1
+        try:
+            before = state.condition
+            outcomes = self.execute(function.body, state)
+            return self._finish(function, state, before, outcomes)
+        finally:
+            self._depth -= 1
+            self.file, self.local_types, state.frame = outer
+            state.frames.pop(frame, None)
+
+    def _finish(
+        self,
+        function: c.Function,
+        state: State,
+        before: Truth,
+        outcomes: list[Outcome],
+    ) -> Value:
+        ends: list[tuple[State, Value]] = []
+        for outcome in outcomes:
+            if outcome.kind == "goto":
+                node = c.Goto(function.line, str(outcome.detail))
+                raise self.fail(node, f"the label {outcome.detail} around the goto")
+            value = outcome.detail if outcome.kind == "return" else NOTHING
+            value = NOTHING if value is None or isinstance(value, str) else value
+            if not isinstance(function.result, c.VoidType | c.NamedType) and not (
+                isinstance(value, Nothing)
+            ):
+                value = self.convert(value, function.result, c.Empty(function.line))
+            ends.append((outcome.state, value))
+        if not ends:
+            raise PathEnds
+        merged, value = ends[0]
+        for other, result in ends[1:]:
+            value = merge_values(other.condition, result, value)
+            merged = merge_states(other.condition, other, merged)
+        state.become(merged)
+        if not self._lost:
+            state.condition = before
+        return value
+
+    # Statements.
+
+    def run_inline(self, block: c.Block, state: State) -> None:
+        """Run the statements of a statement expression."""
+        outcomes = self.execute(block, state)
+        if any(outcome.kind != "next" for outcome in outcomes):
+            raise self.fail(block, "no jump out of a statement expression")
+        self._join(state, outcomes)
+
+    def _join(self, state: State, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            raise PathEnds
+        merged = outcomes[0].state
+        for outcome in outcomes[1:]:
+            merged = merge_states(outcome.state.condition, outcome.state, merged)
+        if merged is not state:
+            state.become(merged)
+
+    def execute(self, statement: c.Statement, state: State) -> list[Outcome]:
+        """Run one statement; one outcome for each way it can end."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise self.fail(statement, f"code that ends within {MAX_STEPS} steps")
+        return _EXECUTE[type(statement)](self, statement, state)
+
+    def _expression(self, statement: c.Statement, state: State) -> list[Outcome]:
+        try:
+            self.value(cast(c.ExprStatement, statement).expr, state)
+        except PathEnds:
+            return []
+        return [Outcome(state, "next")]
+
+    def _declare(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.Declare, statement)
+        frame = state.frames[state.frame]
+        at = (state.frame, node.name)
+        stale = [key for key in frame if key[1] == node.name]
+        for key in stale:
+            del frame[key]
+        self.local_types[node.name] = node.type
+        if node.value is None:
+            return [Outcome(state, "next")]
+        if isinstance(node.value, c.Initializer):
+            frame[(*at, "=0")] = NOTHING
+            self._initialise_local(node, node.value, state)
+            return [Outcome(state, "next")]
+        try:
+            value = self.value(node.value, state)
+        except PathEnds:
+            return []
+        if node.auto and isinstance(value, Word):
+            self.local_types[node.name] = c.IntType(value.ctype)
+        self.store(state, at, self.local_types[node.name], value, node)
+        return [Outcome(state, "next")]
+
+    def _initialise_local(
+        self, node: c.Declare, value: c.Initializer, state: State
+    ) -> None:
+        fields = (
+            self.program.structs.get(node.type.tag, {})
+            if isinstance(node.type, c.StructType)
+            else {}
+        )
+        for name, item in value.items:
+            entry = fields.get(name) if name is not None else None
+            if entry is None:
+                plain = isinstance(item, c.Number) and item.word.raw == 0
+                if name is None and plain and len(value.items) == 1:
+                    continue
+                raise self.fail(node, "an initial value by field name")
+            at = (state.frame, node.name, name)
+            self.store(state, at, entry.type, self.value(item, state), node, entry.bits)
+
+    def _block(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.Block, statement)
+        return self._run_from(node, {0: state})
+
+    def _run_from(self, node: c.Block, pending: dict[int, State]) -> list[Outcome]:
+        out: list[Outcome] = []
+        end = len(node.body)
+        while pending:
+            position = min(pending)
+            state = pending.pop(position)
+            if position == end:
+                out.append(Outcome(state, "next"))
+                continue
+            for outcome in self.execute(node.body[position], state):
+                if outcome.kind == "next":
+                    _add(pending, position + 1, outcome.state)
+                elif outcome.kind == "goto" and outcome.detail in node.labels:
+                    target = node.labels[str(outcome.detail)]
+                    _add(pending, target, outcome.state)
+                else:
+                    out.append(outcome)
+        return out
+
+    def _if(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.If, statement)
+        try:
+            condition = self.truth(node.condition, state)
+        except PathEnds:
+            return []
+        if isinstance(condition.raw, bool):
+            if condition.raw:
+                return self.execute(node.then, state)
+            if node.other is None:
+                return [Outcome(state, "next")]
+            return self.execute(node.other, state)
+        before = state.condition
+        other_state = state.fork(~condition)
+        then = self.execute(node.then, state.fork(condition))
+        other = [Outcome(other_state, "next")]
+        if node.other is not None:
+            other = self.execute(node.other, other_state)
+        return _rejoin(condition, before, then, other)
+
+    def _loop(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.Loop, statement)
+        out: list[Outcome] = []
+        if node.init is not None:
+            for outcome in self.execute(node.init, state):
+                state = outcome.state
+        exits: list[State] = []
+        running: State | None = state
+        turns = split = 0
+        watch = Watch()
+        while running is not None:
+            if node.kind != "do" or turns:
+                try:
+                    condition = self._loop_condition(node, running)
+                except PathEnds:
+                    break
+                if not isinstance(condition.raw, bool):
+                    split += 1
+                    if split > self.loop_bound:
+                        return self._skip_marking(node, running)
+                    exits.append(running.fork(~condition))
+                    running = running.fork(condition)
+                elif not condition.raw:
+                    exits.append(running)
+                    break
+            turns += 1
+            if turns >= WATCH_FROM and watch.repeats(turns, running, self.writes):
+                raise Endless(self.file, node.line)
+            running = self._turn(node, running, exits, out)
+        if exits:
+            out.append(Outcome(_merge_all(exits), "next"))
+        return out
+
+    def _loop_condition(self, node: c.Loop, state: State) -> Truth:
+        return TRUE if node.condition is None else self.truth(node.condition, state)
+
+    def _turn(
+        self, node: c.Loop, state: State, exits: list[State], out: list[Outcome]
+    ) -> State | None:
+        going: list[State] = []
+        for outcome in self.execute(node.body, state):
+            if outcome.kind in ("next", "continue"):
+                going.append(outcome.state)
+            elif outcome.kind == "break":
+                exits.append(outcome.state)
+            else:
+                out.append(outcome)
+        if not going:
+            return None
+        merged = _merge_all(going)
+        try:
+            if node.step is not None:
+                self.value(node.step, merged)
+        except PathEnds:
+            return None
+        return merged
+
+    def _skip_marking(self, node: c.Loop, state: State) -> list[Outcome]:
+        """Pass over a loop that only writes to memory nobody reads."""
+        if self.loop_bound == 0 and isinstance(node.step, c.Update):
+            target = node.step.target
+            if isinstance(target, c.Name) and self._only_marks(node.body, state):
+                at = (state.frame, target.name)
+                why = "it counted a loop that was passed over"
+                state.frames[state.frame][at] = Poison(why)
+                self.event("marks", state, line=node.line)
+                return [Outcome(state, "next")]
+        need = f"a loop whose turns are known, or at most {self.loop_bound}"
+        raise self.fail(node, need)
+
+    def _only_marks(self, body: c.Statement, state: State) -> bool:
+        statements = body.body if isinstance(body, c.Block) else [body]
+        return all(
+            isinstance(s, c.ExprStatement)
+            and isinstance(s.expr, c.Assign)
+            and not s.expr.op
+            and self._in_sink(s.expr.target, state)
+            and self._changes_nothing(s.expr.value)
+            for s in statements
+        )
+
+    def _changes_nothing(self, expr: object) -> bool:
+        """Whether evaluating ``expr`` writes to nothing but callees' variables."""
+        for node in walk(expr):
+            if isinstance(node, c.Assign | c.Update) and not (
+                isinstance(node.target, c.Name) and node.target.local
+            ):
+                return False
+        for name in calls_in(expr):
+            function = self.program.function(name, self.file)
+            known = function is None and name in MACROS
+            if not known and (
+                function is None or not self._changes_nothing(function.body)
+            ):
+                return False
+        return not (isinstance(expr, c.Assign | c.Update))
+
+    def _in_sink(self, target: c.Expr, state: State) -> bool:
+        while isinstance(target, c.Member) and not target.arrow:
+            target = target.base
+        if not isinstance(target, c.Index):
+            return False
+        base = self.value(target.base, state)
+        return isinstance(base, Pointer) and (
+            base.at is not None and base.at[0] in self.sinks
+        )
+
+    def _switch(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.Switch, statement)
+        value = self.word(node.value, state)
+        start: int | None = None
+        for label, position in node.cases:
+            if label is None:
+                continue
+            equal = value.eq(self.word(label, state))
+            if not isinstance(equal.raw, bool):
+                raise self.fail(node, "a switch on a plain number")
+            if equal.raw:
+                start = position
+                break
+        if start is None:
+            start = next((p for label, p in node.cases if label is None), None)
+        if start is None:
+            return [Outcome(state, "next")]
+        return [
+            Outcome(o.state, "next") if o.kind == "break" else o
+            for o in self._run_from(node.body, {start: state})
+        ]
+
+    def _return(self, statement: c.Statement, state: State) -> list[Outcome]:
+        node = cast(c.Return, statement)
+        if node.value is None:
+            return [Outcome(state, "return", NOTHING)]
+        try:
+            return [Outcome(state, "return", self.value(node.value, state))]
+        except PathEnds:
+            return []
+
+    def _jump(self, statement: c.Statement, state: State) -> list[Outcome]:
+        if isinstance(statement, c.Goto):
+            return [Outcome(state, "goto", statement.label)]
+        kind = "break" if isinstance(statement, c.Break) else "continue"
+        return [Outcome(state, kind)]
+
+    def _empty(self, statement: c.Statement, state: State) -> list[Outcome]:
+        return [Outcome(state, "next")]
+
+    def _unknown_statement(self, statement: c.Statement, state: State) -> list[Outcome]:
+        raise self.fail(statement, cast(c.Unknown, statement).need)
+
+    def bug(self, condition: Truth, state: State, node: c.Node) -> None:
+        """The kernel stops where ``condition`` holds."""
+        if condition.raw is False:
+            return
+        text = self.program.text(self.file, node.line)
+        if condition.raw is True and state.condition.raw is True:
+            raise KernelBug(self.file, node.line, text)
+        inside = State(state.condition & condition)
+        self.event("bug", inside, text=text, file=self.file, line=node.line)
+        self._lost = True
+        if condition.raw is True:
+            raise PathEnds
+        state.condition = state.condition & ~condition
+
+
+def _add(pending: dict[int, State], position: int, state: State) -> None:
+    if position in pending:
+        state = merge_states(state.condition, state, pending[position])
+    pending[position] = state
+
+
+def _merge_all(states: list[State]) -> State:
+    merged = states[0]
+    for state in states[1:]:
+        merged = merge_states(state.condition, state, merged)
+    return merged
+
+
+def _rejoin(
+    condition: Truth, before: Truth, then: list[Outcome], other: list[Outcome]
+) -> list[Outcome]:
+    """Merge the paths of both sides that go on to the next statement."""
+    one = [o for o in then if o.kind == "next"]
+    two = [o for o in other if o.kind == "next"]
+    rest = [o for o in (*then, *other) if o.kind != "next"]
+    if len(one) != 1 or len(two) != 1:
+        return [*one, *two, *rest]
+    merged = merge_states(condition, one[0].state, two[0].state)
+    if not rest:
+        merged.condition = before
+    return [Outcome(merged, "next"), *rest]
+
+
+_EXECUTE: dict[type, Callable[[Interpreter, c.Statement, State], list[Outcome]]] = {
+    c.ExprStatement: Interpreter._expression,
+    c.Declare: Interpreter._declare,
+    c.Block: Interpreter._block,
+    c.If: Interpreter._if,
+    c.Loop: Interpreter._loop,
+    c.Switch: Interpreter._switch,
+    c.Return: Interpreter._return,
+    c.Goto: Interpreter._jump,
+    c.Break: Interpreter._jump,
+    c.Continue: Interpreter._jump,
+    c.Empty: Interpreter._empty,
+    c.Unknown: Interpreter._unknown_statement,
+}
