@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: check test soak lint bench clean
+.PHONY: check test soak lint bench kernels clean
 check: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/ask-thread
 
@@ -21,6 +21,12 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/run.py
+
+# The source packages that Debian 12 ships; make test uses them where they are.
+kernels: build/kernels/linux-source-6.1.tar.xz build/kernels/linux-source-6.12.tar.xz
+
+build/kernels/%.tar.xz:
+	bash tools/fetch-kernel $* build/kernels
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

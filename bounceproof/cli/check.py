@@ -7,24 +7,39 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options, state_of
+from bounceproof.cli.options import json_option, request_options
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
     properties_of,
     question_options,
 )
+from bounceproof.cli.subjects import (
+    kernel_options,
+    model_of,
+    natively_confirmed,
+)
 
 
 @click.command()
 @click.argument("kernel")
+@kernel_options
 @request_options
 @question_options
+@click.option(
+    "--native",
+    is_flag=True,
+    help="Also compile and run the tree's own functions to confirm.  This executes "
+    "code of the tree and its patches: a fence, no jail, so never the default.",
+)
 @json_option
 def check(
     kernel: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
     properties: tuple[str, ...],
     timeout: float,
+    native: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -33,11 +48,13 @@ def check(
     An option fixes a field; what is left out ranges over its whole domain.
     """
     interpret_single_requests()
-    state = state_of(kernel)
+    model = model_of(kernel, patches, settings)
     from bounceproof.report import checks
-    from bounceproof.solver.ask import check_state
+    from bounceproof.solver.ask import check_kernel
 
-    domain = domain_of([state], options)
-    result = check_state(state, domain, properties_of(properties), timeout)
+    domain = domain_of([model], options)
+    result = check_kernel(model, domain, properties_of(properties), timeout)
+    if native:
+        result = natively_confirmed(model, result)
     click.echo(checks.as_json(result) if as_json else checks.as_text(result))
     return result.exit_code

@@ -13,11 +13,14 @@ from typing import Any
 import click
 
 from bounceproof import __version__
+from bounceproof.source.errors import SourceError
 
 COMMANDS = {
     "check": "Check the contract of a kernel; show the smallest counterexample.",
     "prove": "Prove a kernel, show its base's counterexamples and what got worse.",
     "simulate": "Run requests on real slots and show or print what happens.",
+    "conform": "Prove that a built-in kernel and a tree's C code compute the same.",
+    "bisect": "Find the commit of a tree that broke or mended a property.",
     "explain": "Say which requests print the swiotlb messages of a kernel log.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
@@ -54,8 +57,9 @@ def bounceproof() -> None:
     """Can a DMA mapping within the driver's limit ever fail in swiotlb?
 
     KERNEL is a built-in state (v6.6), with fixes left to right
-    (v6.6+nicolin-v1-1+nicolin-v1-2), or "latest".  Numbers are decimal or
-    0x..., sizes with K, M, G.
+    (v6.6+nicolin-v1-1+nicolin-v1-2), or "latest"; or a kernel tree
+    (~/linux), a git revision of one (~/linux@v6.8-rc4), a source archive.
+    Numbers are decimal or 0x..., sizes with K, M, G.
 
     Exit codes: 0 holds, 1 broken, 2 usage or input, 3 unknown, 4 solver and
     simulator disagree.
@@ -77,6 +81,9 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SourceError as error:
+        click.echo(f"bounceproof: {error}", err=True)
+        return 2
     return code if isinstance(code, int) else 0
 
 

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bounceproof.cli.options import NUMBER, InputError, device_of, option_error
-from bounceproof.models.request import Path
-from bounceproof.models.state import KernelState
+from bounceproof.models.request import KernelModel, Path
 from bounceproof.models.validate import BadInput, validate_for
 
 if TYPE_CHECKING:
@@ -55,14 +54,14 @@ def interpret_single_requests() -> None:
     os.environ.setdefault("BOUNCEPROOF_JIT", "0")
 
 
-def domain_of(states: list[KernelState], options: dict[str, Any]) -> Domain:
-    """The domain that the options describe, valid for every state."""
+def domain_of(models: Sequence[KernelModel], options: dict[str, Any]) -> Domain:
+    """The domain that the options describe, valid for every kernel."""
     from bounceproof.solver.domain import Domain
 
     device = device_of(options.pop("device_name"))
     try:
-        for state in states:
-            validate_for(state, options)
+        for model in models:
+            validate_for(model, options)
     except BadInput as error:
         raise option_error(error) from None
     path = options.pop("path")

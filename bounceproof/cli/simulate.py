@@ -15,9 +15,9 @@ from bounceproof.cli.options import (
     json_option,
     option_error,
     request_options,
-    state_of,
 )
 from bounceproof.cli.questions import interpret_single_requests
+from bounceproof.cli.subjects import builtin_state, kernel_options, model_of
 from bounceproof.models.defaults import complete
 from bounceproof.models.state import KernelState
 from bounceproof.models.validate import BadInput
@@ -25,6 +25,7 @@ from bounceproof.models.validate import BadInput
 
 @click.command()
 @click.argument("kernel")
+@kernel_options
 @request_options
 @click.option(
     "--batch",
@@ -40,6 +41,8 @@ from bounceproof.models.validate import BadInput
 @json_option
 def simulate(
     kernel: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
     batch: str | None,
     taken: str | None,
     history: str | None,
@@ -52,13 +55,14 @@ def simulate(
     granule, path iommu, the nvme mask of KERNEL, a pool of 32768 slots in one area
     at 0xbd800000, start index 0, orig_addr 0x200, 512 bytes.
     """
-    state, device = state_of(kernel), device_of(options.pop("device_name"))
+    device = device_of(options.pop("device_name"))
+    model = model_of(kernel, patches, settings)
     if batch is not None:
         from bounceproof.report.batches import BadLine, answer_lines
 
         source = _opened(batch)
         try:
-            answer_lines(source, sys.stdout.buffer, state, device, options)
+            answer_lines(source, sys.stdout.buffer, model, device, options)
         except BadLine as error:
             raise InputError(str(error)) from None
         return 0
@@ -66,14 +70,14 @@ def simulate(
     from bounceproof.report import simulations
 
     if history is not None:
-        return _history(state, history, as_json)
+        return _history(builtin_state(model, "--history"), history, as_json)
 
     try:
-        fields = complete(state, device, options)
+        fields = complete(model, device, options)
     except BadInput as error:
         raise option_error(error) from None
     runs = None if taken is None else _runs(taken, fields)
-    click.echo(simulations.render(state, fields, as_json, runs))
+    click.echo(simulations.render(model, fields, as_json, runs))
     return 0
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounceproof.models import limits, mapping, rule
+from bounceproof.models.constants import SLOT_SET_BYTES
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
 from bounceproof.models.state import AllocAlign, IommuBounce, IovaLink, KernelState
 from bounceproof.models.word import SIZE_T, Word
@@ -51,7 +52,8 @@ class BuiltinKernel:
         ordered = self.state.alloc_align is AllocAlign.PAGE_ORDER
         if cell.path is Path.DIRECT or not ordered:
             return (0,)
-        sizes = (1 << bits for bits in range(cell.page_shift, 64))
+        largest = SLOT_SET_BYTES.bit_length()
+        sizes = (1 << bits for bits in range(cell.page_shift, largest))
         masks = (mapping.alloc_order_mask(Word(s, SIZE_T), cell) for s in sizes)
         return tuple(sorted({int(mask) for mask in masks}))
 

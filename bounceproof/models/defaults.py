@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import IO_TLB_DEFAULT_SLABS, NO_SEG_BOUNDARY
 from bounceproof.models.devices import Device
-from bounceproof.models.request import Path
-from bounceproof.models.state import KernelState
+from bounceproof.models.request import KernelModel, Path
 from bounceproof.models.validate import BadInput, validate_for
 
 THREAD_PAGE_SIZE = 65536
@@ -33,20 +31,19 @@ FIELDS = (
 )
 
 
-def _mask(state: KernelState, device: Device, page_size: int) -> int:
+def _mask(model: KernelModel, device: Device, page_size: int) -> int:
     if device.any_mask:
         return 0
-    return device.masks(BuiltinKernel(state), page_size)[0]
+    return device.masks(model, page_size)[0]
 
 
-def _default_path(state: KernelState, device: Device) -> str:
-    model = BuiltinKernel(state)
+def _default_path(model: KernelModel, device: Device) -> str:
     usable = (p for p in device.paths if model.unsupported(p) is None)
     return next(usable, Path.DIRECT).value
 
 
 def complete(
-    state: KernelState, device: Device, given: Mapping[str, Any]
+    model: KernelModel, device: Device, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Every request field: those given, and the default for the rest.
 
@@ -54,14 +51,14 @@ def complete(
     """
     known = {name: given[name] for name in FIELDS if given.get(name) is not None}
     page = known.get("page_size", THREAD_PAGE_SIZE)
-    validate_for(state, {**known, "page_size": page})
-    path = known.get("path", _default_path(state, device))
+    validate_for(model, {**known, "page_size": page})
+    path = known.get("path", _default_path(model, device))
     boundary = device.seg_boundary_mask
     defaults: dict[str, Any] = {
         "page_size": page,
         "path": path,
         "granule": page,
-        "min_align_mask": _mask(state, device, page),
+        "min_align_mask": _mask(model, device, page),
         "seg_boundary_mask": NO_SEG_BOUNDARY if boundary is None else boundary,
         "pool_start": THREAD_POOL_START,
         "nslabs": IO_TLB_DEFAULT_SLABS,
@@ -73,5 +70,5 @@ def complete(
     fields = {name: known.get(name, defaults[name]) for name in FIELDS}
     if fields["path"] not in {p.value for p in Path}:
         raise BadInput("path", fields["path"], "not direct, iommu, alloc or link")
-    validate_for(state, fields)
+    validate_for(model, fields)
     return fields

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bounceproof.models.word import Truth, Word
 
@@ -155,9 +156,41 @@ class KernelModel(Protocol):
         ...
 
     def alloc_align_masks(self, cell: Cell) -> tuple[int, ...]:
-        """Every alloc_align_mask that :meth:`mapping` can give in ``cell``."""
+        """Every alloc_align_mask that :meth:`mapping` can give in ``cell`` for a size
+        that fits a slot set; larger sizes fit nowhere."""
         ...
 
     def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
         """The slot search, for T >= PAGE_SIZE where ``large``."""
+        ...
+
+
+@runtime_checkable
+class RunsItself(Protocol):
+    """A kernel that confirms counterexamples on its own code."""
+
+    def run_numbers(
+        self, cell: Cell, numbers: Dictionary[str, int], taken: list[tuple[int, int]]
+    ) -> dict[str, Any]:
+        """Outcome fields of the JSON contract for one request.
+
+        ``numbers`` has orig_addr, size, pool_start, nslabs, nareas, start_index and
+        seg_boundary_mask; ``taken`` are runs of slots in use, first and last.
+        """
+        ...
+
+
+@runtime_checkable
+class TestsSlots(Protocol):
+    """A kernel whose own admissibility test can be evaluated."""
+
+    def admissible(
+        self,
+        cell: Cell,
+        alloc_align_mask: int,
+        large: bool,
+        tlb_addr: Word,
+        orig_addr: Word,
+    ) -> Truth:
+        """Whether the code accepts a slot at DMA address ``tlb_addr``."""
         ...

@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SIZE,
     MAX_AREA_SLOTS,
     U32_MAX,
 )
-from bounceproof.models.request import Path
-from bounceproof.models.state import Areas, IommuBounce, IovaLink, KernelState
+from bounceproof.models.request import KernelModel, Path
+from bounceproof.models.state import Areas
 
 NOT_SLOT_SETS = "not a whole number of slot sets of 128 slots"
 SMALLEST_PAGE, LARGEST_PAGE = 4096, 262144
@@ -100,14 +101,14 @@ def validate(given: Mapping[str, Any]) -> None:
             raise BadInput(step, value, "not a power of two")
 
 
-def validate_for(state: KernelState, given: Mapping[str, Any]) -> None:
+def validate_for(model: KernelModel, given: Mapping[str, Any]) -> None:
     """Check what depends on the kernel too.  Raises BadInput."""
     validate(given)
     nareas, path = given.get("nareas"), given.get("path")
-    if nareas is not None and nareas > 1 and state.areas is Areas.SINGLE:
-        raise BadInput("nareas", nareas, f"{state.name} has one area")
-    if path == Path.LINK and state.iova_link is IovaLink.ABSENT:
-        raise BadInput("path", path, f"{state.name} has no dma_iova_link()")
-    if state.iommu_bounce is IommuBounce.NONE and path in (Path.IOMMU, Path.ALLOC):
-        lacks = "bounce in dma-iommu" if path == Path.IOMMU else "have swiotlb_alloc()"
-        raise BadInput("path", path, f"{state.name} does not {lacks}")
+    single = isinstance(model, BuiltinKernel) and model.state.areas is Areas.SINGLE
+    if nareas is not None and nareas > 1 and single:
+        raise BadInput("nareas", nareas, f"{model.name} has one area")
+    if path is not None and path in {known.value for known in Path}:
+        reason = model.unsupported(Path(path))
+        if reason is not None:
+            raise BadInput("path", path, reason)

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO
 
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import UnknownName, kernel_state
 from bounceproof.models.defaults import FIELDS, complete
 from bounceproof.models.devices import Device
 from bounceproof.models.fix import FixDoesNotApply
-from bounceproof.models.state import KernelState
+from bounceproof.models.request import KernelModel
 from bounceproof.models.validate import BadInput
-from bounceproof.simulator.single import SingleRequest, simulate
+from bounceproof.report.simulations import run_requests
+from bounceproof.simulator.single import SingleRequest
 
 _CHUNK = 1 << 18
 _LONGEST = 1 << 20
@@ -50,23 +52,23 @@ def _chunks(source: int) -> Iterator[list[bytes]]:
 class _Reader:
     """Parses lines into requests, with the defaults of the command line."""
 
-    state: KernelState
+    model: KernelModel
     device: Device
     options: Mapping[str, Any]
     number: int = 0
-    _states: dict[str, KernelState] = field(default_factory=dict)
+    _models: dict[str, KernelModel] = field(default_factory=dict)
 
-    def _state(self, name: object) -> KernelState:
+    def _model(self, name: object) -> KernelModel:
         if name is None:
-            return self.state
+            return self.model
         if not isinstance(name, str):
             raise BadInput("kernel", name, "not a name")
-        if name not in self._states:
-            self._states[name] = kernel_state(name)
-        return self._states[name]
+        if name not in self._models:
+            self._models[name] = BuiltinKernel(kernel_state(name))
+        return self._models[name]
 
-    def request(self, line: bytes) -> tuple[KernelState, SingleRequest]:
-        """State and request of one line.  Raises BadLine."""
+    def request(self, line: bytes) -> tuple[KernelModel, SingleRequest]:
+        """Kernel and request of one line.  Raises BadLine."""
         try:
             data = json.loads(line)
             if not isinstance(data, dict):
@@ -77,7 +79,7 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             raise BadLine(f"line {self.number}: {error}") from None
 
-    def _of(self, data: dict[str, Any]) -> tuple[KernelState, SingleRequest]:
+    def _of(self, data: dict[str, Any]) -> tuple[KernelModel, SingleRequest]:
         for name, value in data.items():
             if name in _IGNORED:
                 continue
@@ -96,21 +98,22 @@ class _Reader:
                 raise BadInput(
                     name, json.dumps(value), "not direct, iommu, alloc or link"
                 )
-        state = self._state(data.get("kernel"))
-        fields = complete(state, self.device, {**self.options, **data})
-        return state, SingleRequest(**fields)
+        model = self._model(data.get("kernel"))
+        fields = complete(model, self.device, {**self.options, **data})
+        return model, SingleRequest(**fields)
 
 
-def _answers(work: list[tuple[KernelState, SingleRequest]]) -> Iterator[str]:
-    for state, group in groupby(work, key=lambda item: item[0]):
+def _answers(work: list[tuple[KernelModel, SingleRequest]]) -> Iterator[str]:
+    for model, group in groupby(work, key=lambda item: item[0]):
         requests = [request for _, request in group]
-        for request, outcome in zip(requests, simulate(state, requests), strict=True):
-            yield json.dumps({"kernel": state.name, **request.fields(), **outcome})
+        outcomes = run_requests(model, requests)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            yield json.dumps({"kernel": model.name, **request.fields(), **outcome})
 
 
 def _parsed(
     reader: _Reader, lines: list[bytes]
-) -> tuple[list[tuple[KernelState, SingleRequest]], BadLine | None]:
+) -> tuple[list[tuple[KernelModel, SingleRequest]], BadLine | None]:
     work = []
     for line in lines:
         reader.number += 1
@@ -126,7 +129,7 @@ def _parsed(
 def answer_lines(
     source: int,
     sink: BinaryIO,
-    state: KernelState,
+    model: KernelModel,
     device: Device,
     options: Mapping[str, Any],
 ) -> None:
@@ -135,7 +138,7 @@ def answer_lines(
     A field that a line leaves out is as in ``options``, or the default.  Raises
     BadLine, after the good lines before it have been answered.
     """
-    reader = _Reader(state, device, options)
+    reader = _Reader(model, device, options)
     for lines in _chunks(source):
         work, trouble = _parsed(reader, lines)
         if work:

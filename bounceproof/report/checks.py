@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
 from bounceproof.models.lifetime import DIRECTIONS
+from bounceproof.models.request import KernelModel
 from bounceproof.models.state import KernelState
 from bounceproof.report.request import Extras, kernel_line, tell
 from bounceproof.report.text import size_both, size_text, table, title, wrap
@@ -19,9 +19,7 @@ from bounceproof.solver.properties import MEANING
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 
 
-def counterexample_fields(
-    state: KernelState, example: Counterexample
-) -> dict[str, Any]:
+def counterexample_fields(name: str, example: Counterexample) -> dict[str, Any]:
     """Request and outcome fields of a counterexample, the kernel first."""
     request = single_request(example.cell, example.point).fields()
     more: dict[str, Any] = {}
@@ -31,13 +29,13 @@ def counterexample_fields(
         more["sync_size"] = example.point["sync_size"]
     if example.taken is not None:
         more["taken"] = [list(run) for run in example.taken]
-    return {"kernel": state.name, **request, **example.outcome, **more}
+    return {"kernel": name, **request, **example.outcome, **more}
 
 
-def finding_json(state: KernelState, finding: Finding) -> dict[str, Any]:
+def finding_json(kernel: KernelState | KernelModel, finding: Finding) -> dict[str, Any]:
     """One property as the JSON contract has it, and the limit and cells behind it."""
     example = finding.counterexample
-    fields = None if example is None else counterexample_fields(state, example)
+    fields = None if example is None else counterexample_fields(kernel.name, example)
     return {
         "property": finding.prop.value,
         "verdict": finding.verdict.value,
@@ -104,10 +102,10 @@ def as_json(result: Checked) -> str:
         {
             "schema": 1,
             "command": "check",
-            "kernel": result.state.name,
+            "kernel": result.name,
             "domain": domain_json(result.domain),
             "verdict": result.verdict.value,
-            "properties": [finding_json(result.state, f) for f in result.findings],
+            "properties": [finding_json(result.model, f) for f in result.findings],
         }
     )
 
@@ -154,7 +152,7 @@ def _most_cells(rows: list[tuple[str, ...]]) -> list[str]:
     )
 
 
-def finding_text(state: KernelState, finding: Finding) -> list[str]:
+def finding_text(model: KernelModel, finding: Finding) -> list[str]:
     """One property: the verdict, the cells, and the counterexample if any."""
     head = f"{finding.prop.value}: {finding.verdict.value.upper()}"
     lines = [head, wrap(MEANING[finding.prop], "  ")]
@@ -177,15 +175,14 @@ def finding_text(state: KernelState, finding: Finding) -> list[str]:
     if finding.note is not None:
         lines.append(wrap(finding.note, "  "))
     request = single_request(example.cell, example.point).fields()
-    model = BuiltinKernel(state)
     more = Extras(example.taken, example.history)
     return lines + tell(model, example.cell, request, example.outcome, more)
 
 
 def as_text(result: Checked) -> str:
     """``check`` for a reader."""
-    state = result.state
-    lines = [*title(f"check {state.name}: {result.verdict.value}"), ""]
+    model = result.model
+    lines = [*title(f"check {model.name}: {result.verdict.value}"), ""]
     for finding in result.findings:
-        lines += [*finding_text(state, finding), ""]
+        lines += [*finding_text(model, finding), ""]
     return "\n".join([*lines, *domain_text(result.domain)])

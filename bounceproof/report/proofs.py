@@ -18,7 +18,7 @@ from bounceproof.solver.verdict import Finding, Verdict
 
 def as_json(result: Proved) -> str:
     """One JSON object, schema 1: as ``check``, with the base and what got worse."""
-    base, kernel = result.base.state, result.kernel.state
+    base, kernel = result.base.model, result.kernel.model
     return json.dumps(
         {
             "schema": 1,
@@ -69,14 +69,14 @@ def _worse_lines(result: Proved) -> list[str]:
                 )
             )
         else:
-            lines += ["", f"WORSE, right in {result.base.state.name}, wrong here:"]
-            lines += finding_text(result.kernel.state, finding)
+            lines += ["", f"WORSE, right in {result.base.name}, wrong here:"]
+            lines += finding_text(result.kernel.model, finding)
     return lines
 
 
 def as_text(result: Proved) -> str:
     """``prove`` for a reader."""
-    base, kernel = result.base.state, result.kernel.state
+    base, kernel = result.base.model, result.kernel.model
     lines = [*title(f"prove {kernel.name}: {result.kernel.verdict.value}"), ""]
     if base != kernel:
         lines.append(f"The base, {base.name}:")

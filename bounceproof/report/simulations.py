@@ -7,32 +7,49 @@ import json
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell, Path
-from bounceproof.models.state import KernelState
+from bounceproof.models.request import Cell, KernelModel, Path, RunsItself
 from bounceproof.report.request import Extras, tell
 from bounceproof.report.text import size_both, title
 from bounceproof.simulator.occupancy import Runs, simulate_taken
 from bounceproof.simulator.single import SingleRequest, simulate
 
 
+def _run(
+    model: KernelModel, request: SingleRequest, taken: Runs | None
+) -> dict[str, Any]:
+    if isinstance(model, RunsItself):
+        path = Path(request.path)
+        cell = Cell(request.page_size, request.granule, path, request.min_align_mask)
+        return model.run_numbers(cell, request.fields(), taken or [])
+    if not isinstance(model, BuiltinKernel):
+        raise TypeError(f"{model.name} cannot be run")
+    if taken is None:
+        return simulate(model.state, [request])[0]
+    return simulate_taken(model.state, request, taken)
+
+
+def run_requests(
+    model: KernelModel, requests: list[SingleRequest]
+) -> list[dict[str, Any]]:
+    """Outcomes of requests, each on its own empty pool."""
+    if isinstance(model, BuiltinKernel):
+        return simulate(model.state, requests)
+    return [_run(model, request, None) for request in requests]
+
+
 def render(
-    state: KernelState, fields: dict[str, Any], as_json: bool, taken: Runs | None
+    model: KernelModel, fields: dict[str, Any], as_json: bool, taken: Runs | None
 ) -> str:
     """Run the request in ``fields`` and tell what happened.
 
     The pool is empty, or has one area with the slots of ``taken`` in use.
     """
-    request = SingleRequest(**fields)
-    if taken is None:
-        outcome = simulate(state, [request])[0]
-    else:
-        outcome = simulate_taken(state, request, taken)
+    outcome = _run(model, SingleRequest(**fields), taken)
     if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": state.name}
+        named = {"schema": 1, "command": "simulate", "kernel": model.name}
         more = {} if taken is None else {"taken": [list(run) for run in taken]}
         return json.dumps({**named, **fields, **outcome, **more})
     path = Path(fields["path"])
     cell = Cell(fields["page_size"], fields["granule"], path, fields["min_align_mask"])
-    head = title(f"simulate {state.name}: {size_both(fields['size'])}")
-    told = tell(BuiltinKernel(state), cell, fields, outcome, Extras(taken))
-    return "\n".join([*head, *told])
+    head = title(f"simulate {model.name}: {size_both(fields['size'])}")
+    return "\n".join([*head, *tell(model, cell, fields, outcome, Extras(taken))])

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The questions of ``check`` and ``prove`` on built-in kernel states."""
+"""The questions of ``check`` and ``prove``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell
+from bounceproof.models.request import Cell, KernelModel
 from bounceproof.models.search import NoClosedForm
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
@@ -20,16 +22,30 @@ from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, broken
-from bounceproof.solver.verdict import Finding, Hunt, Shown, Verdict
+from bounceproof.solver.verdict import Counterexample, Finding, Hunt, Shown, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """``check``: one finding a property."""
 
-    state: KernelState
+    model: KernelModel
     domain: Domain
     findings: tuple[Finding, ...]
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def also_confirmed(
+        self, run: Callable[[Counterexample], dict[str, Any]]
+    ) -> Checked:
+        """The findings with each counterexample run once more by ``run``.
+
+        Another outcome than the one shown is a disagreement.
+        """
+        findings = tuple(_again(finding, run) for finding in self.findings)
+        return Checked(self.model, self.domain, findings)
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +73,20 @@ class Proved:
         return max(codes)
 
 
+def _again(
+    finding: Finding, run: Callable[[Counterexample], dict[str, Any]]
+) -> Finding:
+    if finding.counterexample is None:
+        return finding
+    outcome = run(finding.counterexample)
+    if outcome == finding.counterexample.outcome:
+        note = "compiled and run natively with the same outcome"
+        notes = [note] if finding.note is None else [finding.note, note]
+        return replace(finding, note="; ".join(notes))
+    reason = f"run natively, the outcome is {outcome}"
+    return replace(finding, verdict=Verdict.DISAGREE, confirmed=False, reason=reason)
+
+
 def overall(findings: tuple[Finding, ...]) -> Verdict:
     """One verdict for several: a disagreement, then broken, unknown, holds."""
     order = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN)
@@ -75,44 +105,66 @@ def _ask(wanted: Hunt) -> Finding:
         return _unanswered(wanted.prop, str(reason))
 
 
-def check_state(
-    state: KernelState, domain: Domain, properties: list[Property], seconds: float
+def check_kernel(
+    model: KernelModel, domain: Domain, properties: list[Property], seconds: float
 ) -> Checked:
-    """Ask every property of ``state`` over ``domain``."""
-    model = BuiltinKernel(state)
+    """Ask every property of ``model`` over ``domain``."""
     cells = cells_with_limits(model, domain)
     findings = []
     for prop in properties:
-        run, confirm = confirmer(prop, state)
+        run, confirm = confirmer(prop, model)
         question = property_question(prop, model)
         wider = anywhere_question(prop, model)
         findings.append(
             _ask(Hunt(prop, domain, cells, question, run, confirm, seconds, wider))
         )
-    return Checked(state, domain, tuple(findings))
+    return Checked(model, domain, tuple(findings))
+
+
+def check_state(
+    state: KernelState, domain: Domain, properties: list[Property], seconds: float
+) -> Checked:
+    """Ask every property of a built-in state over ``domain``."""
+    return check_kernel(BuiltinKernel(state), domain, properties, seconds)
 
 
 def _paired_cells(
-    base: BuiltinKernel, kernel: BuiltinKernel, domain: Domain
+    base: KernelModel, kernel: KernelModel, domain: Domain
 ) -> dict[Cell, tuple[Cell, int]]:
-    """Kernel cell to base cell, and the smaller of the two limits."""
-    before = cells_with_limits(base, domain)
-    after = cells_with_limits(kernel, domain)
-    return {
-        mine: (theirs, min(limit, other))
-        for (mine, limit), (theirs, other) in zip(after, before, strict=True)
+    """Kernel cell to base cell, and the smaller of the two limits.
+
+    Cells that the base does not have are left out.
+    """
+    before = {
+        (cell.page_size, cell.granule, cell.path, index): (cell, limit)
+        for index, (cell, limit) in _numbered(cells_with_limits(base, domain))
     }
+    pairs = {}
+    for index, (cell, limit) in _numbered(cells_with_limits(kernel, domain)):
+        key = (cell.page_size, cell.granule, cell.path, index)
+        if key in before:
+            theirs, other = before[key]
+            pairs[cell] = theirs, min(limit, other)
+    return pairs
+
+
+def _numbered(
+    cells: tuple[tuple[Cell, int], ...],
+) -> list[tuple[int, tuple[Cell, int]]]:
+    """Cells with their place among those of the same page, granule and path."""
+    seen: dict[tuple[int, int, str], int] = {}
+    numbered = []
+    for cell, limit in cells:
+        key = (cell.page_size, cell.granule, cell.path.value)
+        seen[key] = seen.get(key, -1) + 1
+        numbered.append((seen[key], (cell, limit)))
+    return numbered
 
 
 def _worse(
-    prop: Property,
-    base: KernelState,
-    kernel: KernelState,
-    domain: Domain,
-    seconds: float,
+    prop: Property, old: KernelModel, new: KernelModel, domain: Domain, seconds: float
 ) -> Finding:
-    """A request that both drivers may send, that breaks ``prop`` in kernel alone."""
-    old, new = BuiltinKernel(base), BuiltinKernel(kernel)
+    """A request that both drivers may send, that breaks ``prop`` in ``new`` alone."""
     pairs = _paired_cells(old, new, domain)
 
     def question(cell: Cell, space: Variables) -> Truth:
@@ -120,28 +172,28 @@ def _worse(
         return broken(prop, new, cell, space) & ~was
 
     def run(cell: Cell, point: Point) -> Shown:
-        return shown_of(prop, kernel, cell, point)
+        return shown_of(prop, new, cell, point)
 
     def confirm(cell: Cell, point: Point) -> bool:
-        now = shows(prop, kernel, cell, point)
-        return now and not shows(prop, base, pairs[cell][0], point)
+        now = shows(prop, new, cell, point)
+        return now and not shows(prop, old, pairs[cell][0], point)
 
     cells = tuple((cell, limit) for cell, (_, limit) in pairs.items())
     return _ask(Hunt(prop, domain, cells, question, run, confirm, seconds))
 
 
-def prove_state(
-    base: KernelState,
-    kernel: KernelState,
+def prove_kernel(
+    base: KernelModel,
+    kernel: KernelModel,
     domain: Domain,
     properties: list[Property],
     seconds: float,
 ) -> Proved:
     """Ask base and kernel, and what got worse between them."""
-    before = check_state(base, domain, properties, seconds)
+    before = check_kernel(base, domain, properties, seconds)
     if base == kernel:
         return Proved(before, before, ())
-    after = check_state(kernel, domain, properties, seconds)
+    after = check_kernel(kernel, domain, properties, seconds)
     broken_now = {f.prop for f in after.findings if f.verdict is not Verdict.HOLDS}
     worse = [
         _worse(prop, base, kernel, domain, seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counterexamples of built-in states, run in the concrete simulator."""
+"""Counterexamples, run in the concrete simulator or on a tree's own code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
 from bounceproof.models.lifetime import DIRECTIONS
 from bounceproof.models.outcome import cases
-from bounceproof.models.request import Cell, Path, Pool, Request
+from bounceproof.models.request import (
+    Cell,
+    KernelModel,
+    Path,
+    Pool,
+    Request,
+    RunsItself,
+)
 from bounceproof.models.search import Area, Search
-from bounceproof.models.state import AllocAlign, KernelState
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.simulator.occupancy import (
     Runs,
@@ -55,23 +61,24 @@ def single_request(cell: Cell, point: Point) -> SingleRequest:
 
 
 def taken_slots(
-    prop: Property, state: KernelState, cell: Cell, point: Point
+    prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> Runs | None:
     """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
     if prop is Property.FINDS:
         slots, first = point["area_nslabs"], point["free_slot"]
         request = single_request(cell, point)
-        needed = simulate_taken(state, request, [(0, slots - 1)])["nslots"]
+        asked = Request(Word(request.orig_addr, U64), Word(request.size, U64))
+        needed = int(model.mapping(cell, asked).nslots)
         outside = (s for s in range(slots) if not first <= s < first + needed)
         return runs_of(outside)
     if prop is Property.HALTS:
-        return _blocking(state, cell, point)
+        return _blocking(model, cell, point)
     return None
 
 
-def _blocking(state: KernelState, cell: Cell, point: Point) -> Runs | None:
+def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
     """Slots to take so that no visited slot fits and enough slots stay free."""
-    model, slots = BuiltinKernel(state), point["area_nslabs"]
+    slots = point["area_nslabs"]
     request = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
     pool = Pool(
         Word(point["pool_start"], U64),
@@ -99,14 +106,18 @@ def _blocking(state: KernelState, cell: Cell, point: Point) -> Runs | None:
 
 
 def outcome_of(
-    prop: Property, state: KernelState, cell: Cell, point: Point
+    prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> dict[str, Any]:
     """What the simulator says of ``point``."""
     request = single_request(cell, point)
-    taken = taken_slots(prop, state, cell, point)
+    taken = taken_slots(prop, model, cell, point)
+    if isinstance(model, RunsItself):
+        return model.run_numbers(cell, request.fields(), taken or [])
+    if not isinstance(model, BuiltinKernel):
+        raise TypeError(f"{model.name} cannot be run")
     if taken is None:
-        return simulate(state, [request])[0]
-    return simulate_taken(state, request, taken)
+        return simulate(model.state, [request])[0]
+    return simulate_taken(model.state, request, taken)
 
 
 def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
@@ -143,17 +154,20 @@ def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
 
 
 def _shown_by_history(
-    prop: Property, state: KernelState, cell: Cell, point: Point
+    prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> bool:
     from bounceproof.simulator.history import run_history
 
+    if not isinstance(model, BuiltinKernel):
+        return False
+
     history = history_of(prop, cell, point)
-    records = run_history(state, history["machine"], history["ops"])
+    records = run_history(model.state, history["machine"], history["ops"])
     return any(b["property"] == prop.value for r in records for b in r["broken"])
 
 
 def _misplaced(
-    state: KernelState, cell: Cell, point: Point, outcome: dict[str, Any]
+    model: KernelModel, cell: Cell, point: Point, outcome: dict[str, Any]
 ) -> bool:
     if not outcome["ok"] or not outcome["bounced"]:
         return False
@@ -163,7 +177,7 @@ def _misplaced(
         pages = -(-point["size"] // cell.page_size)
         whole = cell.page_size << (pages - 1).bit_length()
         page = point["size"] >= cell.page_size and tlb % cell.page_size != 0
-        asked = state.alloc_align is AllocAlign.PAGE_ORDER
+        asked = (whole - 1) in model.alloc_align_masks(cell)
         return page or (asked and slot_start % whole != 0)
     granule = cell.granule if cell.path.has_granule else 1
     lost = (tlb ^ _piece_address(cell, point)) & cell.min_align_mask
@@ -179,41 +193,44 @@ def _piece_address(cell: Cell, point: Point) -> int:
     return end - end % cell.granule
 
 
-def shows(prop: Property, state: KernelState, cell: Cell, point: Point) -> bool:
+def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the simulator shows that ``point`` breaks ``prop``."""
     if prop in HISTORIES and cell.path is not Path.LINK:
-        return _shown_by_history(prop, state, cell, point)
-    outcome = outcome_of(prop, state, cell, point)
+        return _shown_by_history(prop, model, cell, point)
+    outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
         return not outcome["ok"]
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:
         request = single_request(cell, point)
-        accepted = rule_accepts(state, request, point["free_slot"])
+        accepted = not isinstance(model, BuiltinKernel) or rule_accepts(
+            model.state, request, point["free_slot"]
+        )
         return accepted and outcome["slot"] is None
     if prop is Property.ALIGNED:
-        return _misplaced(state, cell, point, outcome)
+        return _misplaced(model, cell, point, outcome)
     return False
 
 
-def shown_of(prop: Property, state: KernelState, cell: Cell, point: Point) -> Shown:
+def shown_of(prop: Property, model: KernelModel, cell: Cell, point: Point) -> Shown:
     """Outcome, occupancy and history of ``point``, as far as ``prop`` needs them."""
-    outcome = outcome_of(prop, state, cell, point)
+    outcome = outcome_of(prop, model, cell, point)
     told = prop in HISTORIES and cell.path is not Path.LINK
+    told = told and isinstance(model, BuiltinKernel)
     history = history_of(prop, cell, point) if told else None
-    return Shown(outcome, taken_slots(prop, state, cell, point), history)
+    return Shown(outcome, taken_slots(prop, model, cell, point), history)
 
 
 def confirmer(
-    prop: Property, state: KernelState
+    prop: Property, model: KernelModel
 ) -> tuple[Callable[[Cell, Point], Shown], Callable[[Cell, Point], bool]]:
     """The two callbacks that a :class:`~bounceproof.solver.verdict.Hunt` takes."""
 
     def run(cell: Cell, point: Point) -> Shown:
-        return shown_of(prop, state, cell, point)
+        return shown_of(prop, model, cell, point)
 
     def confirm(cell: Cell, point: Point) -> bool:
-        return shows(prop, state, cell, point)
+        return shows(prop, model, cell, point)
 
     return run, confirm

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounceproof.cli.options import NUMBER, InputError
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import UnknownName, device, kernel_state
 from bounceproof.models.defaults import FIELDS
 from bounceproof.models.fix import FixDoesNotApply
 from bounceproof.report.batches import BadLine, answer_lines
 
+KERNEL = BuiltinKernel(kernel_state("v6.6"))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=2),
@@ -54,7 +56,7 @@ def test_batch_lines(line: dict[str, object] | bytes) -> None:
         sink = io.BytesIO()
         try:
             answer_lines(
-                os.dup(source.fileno()), sink, kernel_state("v6.6"), device("nvme"), {}
+                os.dup(source.fileno()), sink, KERNEL, device("nvme"), {}
             )
         except BadLine as error:
             assert str(error).startswith("line ")

@@ -19,7 +19,7 @@ from bounceproof.models.state import (
 from bounceproof.solver.ask import check_state
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.verdict import Finding, Shown, Verdict
 
 MACHINE = Domain(
     device=device("nvme"),
@@ -101,7 +101,7 @@ def test_a_simulator_that_disagrees_is_no_verdict(
     from bounceproof.solver import ask
 
     def deaf(*_: object) -> tuple[object, object]:
-        return lambda *_: {"ok": True}, lambda *_: False
+        return lambda *_: Shown({"ok": True}), lambda *_: False
 
     monkeypatch.setattr(ask, "confirmer", deaf)
     answer = check_state(kernel_state("v6.6"), MACHINE, [Property.FITS], 60.0)

@@ -21,6 +21,7 @@ from bounceproof.simulator.single import SingleRequest, simulate
 from bounceproof.source.kernel import SourceKernel
 from bounceproof.source.run import PoolNumbers
 from bounceproof.source.tree import open_tree
+from tests.conftest import Run
 
 FOLDER = FilePath(os.environ.get("BOUNCEPROOF_KERNELS", "build/kernels"))
 PACKAGES = {"6.1": "v6.1.192", "6.12": "v6.12.107"}
@@ -101,3 +102,13 @@ def test_whole_mappings(series: str) -> None:
             size=size,
         )
         assert read.run(cell, orig, size, pool).outcome == simulate(state, [single])[0]
+
+
+def test_the_built_in_state_is_the_package_s_code(series: str, run: Run) -> None:
+    source(series)
+    archive = str(FOLDER / f"linux-source-{series}.tar.xz")
+    where = ("--page-size", "64K", "--json")
+    result = run("conform", PACKAGES[series], archive, *where)
+    assert result.json["differences"] == []
+    assert result.json["verdict"] == "holds"
+    assert result.json["compared"] > 300

@@ -57,7 +57,8 @@ def test_json_fits_the_schema(run: Run, command: str, kernel: str) -> None:
     jsonschema.validate(result.json, ANSWER)
     for answer in result.json["properties"]:
         if answer["counterexample"] is not None:
-            assert list(answer["counterexample"]) == REQUEST
+            fields = list(answer["counterexample"])
+            assert fields[: len(REQUEST)] == REQUEST
 
 
 def test_simulate_json_has_the_request_and_outcome_fields(run: Run) -> None:
@@ -70,7 +71,7 @@ def test_simulate_json_has_the_request_and_outcome_fields(run: Run) -> None:
     [
         ["check", "v6.6", *MACHINE],
         ["prove", "v6.6+will-v3", *MACHINE],
-        ["check", "v6.12"],
+        ["check", "v6.12", "--property", "finds", "--property", "owned"],
         ["simulate", "v6.12", "--size", "252K", "--orig-addr", "0xffff12345e04"],
         ["simulate", "v6.6+will-v3-mask7ff", "--orig-addr", "0x105774600"],
         ["kernels"],

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof bisect``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bounceproof.cli.options import InputError, json_option, request_options
+from bounceproof.cli.questions import (
+    PROPERTIES,
+    domain_of,
+    interpret_single_requests,
+    properties_of,
+)
+from bounceproof.cli.subjects import tree_model
+
+
+@click.command()
+@click.argument("property_name", metavar="PROPERTY", type=click.Choice(PROPERTIES))
+@click.argument("tree")
+@click.argument("good")
+@click.argument("bad")
+@request_options
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.001), default=60.0, show_default=True,
+    help="Seconds for one solver query.",
+)  # fmt: skip
+@json_option
+def bisect(
+    property_name: str,
+    tree: str,
+    good: str,
+    bad: str,
+    timeout: float,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Find the commit of a git TREE that broke or mended PROPERTY.
+
+    GOOD and BAD are revisions with different verdicts, GOOD the older one.  Only
+    commits that touch the files that matter are read, each distinct content once.
+    """
+    interpret_single_requests()
+    from bounceproof.report import bisection
+    from bounceproof.solver.ask import check_kernel
+    from bounceproof.solver.verdict import Verdict
+    from bounceproof.source.revisions import Revision, revisions
+
+    domain = domain_of([], options)
+    properties = properties_of((property_name,))
+
+    def judge(revision: Revision) -> Verdict:
+        model = tree_model(f"{tree}@{revision.commit}")
+        return check_kernel(model, domain, properties, timeout).verdict
+
+    try:
+        found = bisection.bisect(revisions(tree, good, bad), judge)
+    except bisection.NoBisection as error:
+        raise InputError(f"{good}..{bad}: {error}") from None
+    tell = bisection.as_json if as_json else bisection.as_text
+    click.echo(tell(property_name, tree, found))
+    return 0

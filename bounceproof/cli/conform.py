@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof conform``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bounceproof.cli.options import json_option, request_options
+from bounceproof.cli.questions import domain_of
+from bounceproof.cli.subjects import kernel_options, model_of, tree_model
+
+
+@click.command()
+@click.argument("kernel")
+@click.argument("tree")
+@kernel_options
+@request_options
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.001), default=60.0, show_default=True,
+    help="Seconds for one solver query.",
+)  # fmt: skip
+@json_option
+def conform(
+    kernel: str,
+    tree: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Prove that built-in KERNEL and the C code of TREE compute the same.
+
+    Decision by decision and for all inputs, or the smallest input on which they
+    differ.  --page-size, --granule, --path and --min-align-mask narrow it down.
+    """
+    built, read = model_of(kernel), tree_model(tree, patches, settings)
+    from bounceproof.report import conformance
+    from bounceproof.solver.conform import conform as compare
+
+    options["device_name"] = "generic"
+    result = compare(built, read, domain_of([built], options), timeout)
+    tell = conformance.as_json if as_json else conformance.as_text
+    click.echo(tell(kernel, tree, result))
+    return conformance.exit_code(result)

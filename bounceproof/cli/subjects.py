@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""KERNEL on the command line: a built-in state, a tree, a revision, patches on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bounceproof.cli.options import InputError, state_of
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.catalog import base_state
+from bounceproof.models.request import KernelModel
+from bounceproof.models.state import KernelState
+
+if TYPE_CHECKING:
+    from bounceproof.solver.ask import Checked
+    from bounceproof.solver.verdict import Counterexample
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _print_assumptions(
+    context: click.Context, parameter: click.Parameter, wanted: bool
+) -> None:
+    if not wanted:
+        return
+    from bounceproof.report.assumptions import as_text
+
+    click.echo(as_text())
+    context.exit(0)
+
+
+def kernel_options(command: F) -> F:
+    """Add what a KERNEL from a tree takes: patches and configuration."""
+    options = [
+        click.option(
+            "--patch",
+            "patches",
+            multiple=True,
+            metavar="FILE|-",
+            help="Apply a patch, or a series in an mbox, to the tree; in order.",
+        ),
+        click.option(
+            "--config",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Configuration that the tree is read under, y, n or a value.",
+        ),
+        click.option(
+            "--assumptions",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_assumptions,
+            help="Print what reading a tree takes as given, and exit.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def is_tree(name: str) -> bool:
+    """Whether a kernel's name is a place in the file system."""
+    return "/" in name or name.startswith(("~", ".")) or os.path.exists(name)  # noqa: PTH110
+
+
+def _settings(settings: tuple[str, ...]) -> dict[str, str]:
+    config = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"--config '{setting}': not KEY=VALUE")
+        config[key if key.startswith("CONFIG_") else f"CONFIG_{key}"] = value
+    return config
+
+
+def tree_model(
+    name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
+) -> KernelModel:
+    """The kernel of a tree, revision or archive, with patches applied in memory."""
+    from bounceproof.source.confirm import TreeKernel
+    from bounceproof.source.tree import open_tree
+
+    tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
+    return TreeKernel(tree, _settings(settings))
+
+
+def model_of(
+    name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
+) -> KernelModel:
+    """The kernel that ``name`` stands for.  Raises InputError or a SourceError."""
+    if is_tree(name):
+        return tree_model(name, patches, settings)
+    if patches:
+        raise InputError(f"--patch '{patches[0]}': {name} is built in; patch a tree")
+    if settings:
+        raise InputError(f"--config '{settings[0]}': {name} is built in")
+    return BuiltinKernel(state_of(name))
+
+
+def base_of(name: str, model: KernelModel, patches: tuple[str, ...]) -> KernelModel:
+    """What ``name`` is without its fixes or patches."""
+    if not is_tree(name):
+        return BuiltinKernel(base_state(name))
+    return tree_model(name) if patches else model
+
+
+def builtin_state(model: KernelModel, option: str) -> KernelState:
+    """The state of a built-in kernel; InputError for a tree."""
+    if isinstance(model, BuiltinKernel):
+        return model.state
+    raise InputError(f"{option}: {model.name} is a tree; name a built-in kernel")
+
+
+def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
+    """The same findings, each counterexample also run natively on the tree's code."""
+    from bounceproof.source.confirm import TreeKernel, native_outcome
+    from bounceproof.solver.confirm import single_request
+
+    if not isinstance(model, TreeKernel):
+        raise InputError(f"--native: {model.name} is built in; there is no code to run")
+
+    def run(example: Counterexample) -> dict[str, Any]:
+        numbers = single_request(example.cell, example.point).fields()
+        return native_outcome(model, example.cell, numbers, example.taken or [])
+
+    return result.also_confirmed(run)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What reading a tree takes as given."""
+
+from __future__ import annotations
+
+from bounceproof.report.text import title, wrap
+from bounceproof.source.assumptions import ASSUMPTIONS, STATED_ZERO
+from bounceproof.source.prelude import DEFAULT_CONFIG
+
+
+def as_text() -> str:
+    """Every assumption with its reason, and the configuration assumed."""
+    lines = [*title("What lies outside the code that is read"), ""]
+    for item in ASSUMPTIONS:
+        lines.append(wrap(f"{item.treatment}: {item.names}", "", "    "))
+        lines += [wrap(item.reason, "    "), ""]
+    lines += [wrap(f"read as 0: {', '.join(sorted(STATED_ZERO))}", "", "    "), ""]
+    settings = ", ".join(f"{k}={v}" for k, v in sorted(DEFAULT_CONFIG.items()))
+    lines.append(wrap(f"configuration: {settings}", "", "    "))
+    lines += [
+        "",
+        "DMA addresses equal physical addresses; the device is untrusted behind an",
+        "IOMMU, and bouncing is forced without one.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``conform`` as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bounceproof.report.text import size_text, title, wrap
+from bounceproof.solver.conform import Conformance, Difference
+
+
+def verdict(result: Conformance) -> str:
+    """``broken`` where anything differs, ``unknown`` where anything is open."""
+    if result.differences:
+        return "broken"
+    return "unknown" if result.unknown else "holds"
+
+
+def exit_code(result: Conformance) -> int:
+    """0 the same, 1 different, 3 unknown."""
+    return {"holds": 0, "broken": 1, "unknown": 3}[verdict(result)]
+
+
+def _difference_json(found: Difference) -> dict[str, Any]:
+    return {
+        "what": found.what,
+        "page_size": found.cell.page_size,
+        "granule": found.cell.granule,
+        "path": found.cell.path.value,
+        "min_align_mask": found.cell.min_align_mask,
+        "built_in": found.built,
+        "tree": found.read,
+        "input": found.point,
+    }
+
+
+def as_json(kernel: str, tree: str, result: Conformance) -> str:
+    """One JSON object, schema 1."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "command": "conform",
+            "kernel": kernel,
+            "tree": tree,
+            "verdict": verdict(result),
+            "cells": result.cells,
+            "compared": result.compared,
+            "differences": [_difference_json(d) for d in result.differences],
+            "unknown": list(result.unknown),
+        }
+    )
+
+
+def _difference_text(found: Difference) -> list[str]:
+    cell = found.cell
+    where = (
+        f"path {cell.path.value}, page {size_text(cell.page_size)}, granule "
+        f"{size_text(cell.granule)}, min_align_mask {cell.min_align_mask:#x}"
+    )
+    lines = [wrap(f"{found.what}: {found.built} built in, {found.read} in the tree")]
+    lines.append(wrap(where, "  "))
+    if found.point is not None:
+        told = ", ".join(f"{k} {v:#x}" for k, v in found.point.items())
+        lines.append(f"  smallest input: {told}")
+    return lines
+
+
+def as_text(kernel: str, tree: str, result: Conformance) -> str:
+    """``conform`` for a reader; at most twelve differences."""
+    same = verdict(result) == "holds"
+    lines = title(f"conform {kernel} {tree}: {'the same' if same else 'NOT the same'}")
+    lines.append(
+        wrap(
+            f"{result.compared} comparisons in {result.cells} cells of page, granule, "
+            "path and mask: limits, every field of every search rule, the test of "
+            "every slot, every step of the mapping, for all addresses and sizes"
+        )
+    )
+    for found in result.differences[:12]:
+        lines += ["", *_difference_text(found)]
+    if len(result.differences) > 12:
+        lines += ["", f"and {len(result.differences) - 12} more"]
+    lines += [wrap(f"unknown: {reason}") for reason in result.unknown[:12]]
+    return "\n".join(lines)

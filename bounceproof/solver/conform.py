@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether two kernels compute the same: decision by decision, for all inputs.
+
+Where the limits, every search rule and every mapping field agree in all cells, the
+whole outcome does: it is a function of these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from bounceproof.models.constants import IO_TLB_SIZE, MAX_PHYS_BITS
+from bounceproof.models.devices import Device
+from bounceproof.models.request import (
+    Cell,
+    KernelModel,
+    Mapping,
+    Path,
+    Request,
+    SearchRule,
+    TestsSlots,
+)
+from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Truth, Word
+from bounceproof.solver.domain import Domain
+from bounceproof.solver.engine import Query, Status, ask
+from bounceproof.solver.minimum import minimise
+from bounceproof.solver.terms import variable
+
+MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
+_WORDS = ("padding", "total", "printed", "nslots", "alloc_align_mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``what`` differs in ``cell``: ``built`` in one kernel, ``read`` in the other.
+
+    ``point``: the smallest input on which it does, where it depends on one.
+    """
+
+    cell: Cell
+    what: str
+    built: str
+    read: str
+    point: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conformance:
+    """What was compared, and what differs; ``unknown`` has what got no answer."""
+
+    compared: int
+    cells: int
+    differences: tuple[Difference, ...]
+    unknown: tuple[str, ...]
+
+
+def conform(
+    built: KernelModel, read: KernelModel, domain: Domain, seconds: float
+) -> Conformance:
+    """Compare two kernels over the pages, granules, paths and masks of ``domain``."""
+    differences: list[Difference] = []
+    unknown: list[str] = []
+    compared = cells = 0
+    for cell in _cells(built, read, domain, differences):
+        cells += 1
+        for found in (
+            *_numbers(built, read, cell, domain.device),
+            *_rules(built, read, cell),
+            *_mappings(built, read, cell, seconds),
+            *_predicates(built, read, cell, seconds),
+        ):
+            compared += 1
+            if isinstance(found, Difference):
+                differences.append(found)
+            elif isinstance(found, str):
+                unknown.append(found)
+    return Conformance(compared, cells, tuple(differences), tuple(unknown))
+
+
+def _cells(
+    built: KernelModel,
+    read: KernelModel,
+    domain: Domain,
+    differences: list[Difference],
+) -> Iterator[Cell]:
+    for path in Path if domain.path is None else (domain.path,):
+        mine, theirs = built.unsupported(path), read.unsupported(path)
+        if (mine is None) != (theirs is None):
+            lacks = Cell(4096, 4096, path, 0)
+            differences.append(
+                Difference(lacks, "path", mine or "present", theirs or "present")
+            )
+        if mine is None and theirs is None:
+            for mask in MASKS if domain.min_align_mask is None else (None,):
+                yield from _of_path(domain, built, path, mask)
+
+
+def _of_path(
+    domain: Domain, built: KernelModel, path: Path, mask: int | None
+) -> Iterator[Cell]:
+    wanted = domain.min_align_mask if mask is None else mask
+    granule = domain.granule if path.has_granule else None
+    narrow = Domain(
+        domain.device,
+        page_size=domain.page_size,
+        granule=granule,
+        path=path,
+        min_align_mask=wanted,
+    )
+    yield from narrow.cells(built)
+
+
+Compared = Iterator[Difference | str | None]
+
+
+def _same(cell: Cell, what: str, built: object, read: object) -> Difference | None:
+    if built == read:
+        return None
+    return Difference(cell, what, _shown(built), _shown(read))
+
+
+def _shown(value: object) -> str:
+    plain = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:#x}" if plain else str(value)
+
+
+def _numbers(
+    built: KernelModel, read: KernelModel, cell: Cell, device: Device
+) -> Compared:
+    for name in ("max_mapping_size", "opt_mapping_size", "nvme_limit"):
+        mine, theirs = getattr(built, name)(cell), getattr(read, name)(cell)
+        yield _same(cell, name, mine, theirs)
+    masks = built.nvme_align_mask(cell.page_size), read.nvme_align_mask(cell.page_size)
+    yield _same(cell, "nvme min_align_mask", *masks)
+
+
+def _rules(built: KernelModel, read: KernelModel, cell: Cell) -> Compared:
+    mine, theirs = built.alloc_align_masks(cell), read.alloc_align_masks(cell)
+    yield _same(cell, "alloc_align_masks", mine, theirs)
+    for mask in mine:
+        for large in (False, True):
+            one = built.search_rule(cell, mask, large)
+            two = read.search_rule(cell, mask, large)
+            side = "a page or more" if large else "less than a page"
+            for field in fields(SearchRule):
+                what = f"search {field.name}, {side}, alloc_align_mask {mask:#x}"
+                pair = getattr(one, field.name), getattr(two, field.name)
+                yield _same(cell, what, *pair)
+
+
+def _mappings(
+    built: KernelModel, read: KernelModel, cell: Cell, seconds: float
+) -> Compared:
+    address = variable("orig_addr", PHYS_ADDR_T)
+    if cell.path is Path.ALLOC:
+        address = Word(0, PHYS_ADDR_T)
+    size = variable("size", SIZE_T)
+    top = Word(1 << MAX_PHYS_BITS, SIZE_T)
+    space = (size > 0) & (size <= top) & (address < top)
+    request = Request(address, size)
+    mine, theirs = built.mapping(cell, request), read.mapping(cell, request)
+    for name, differ in _questions(cell, mine, theirs):
+        found = _asked(cell, name, space & differ, request, seconds)
+        if isinstance(found, Difference) and found.point is not None:
+            values = [_value(model, cell, name, found.point) for model in (built, read)]
+            found = replace(found, built=values[0], read=values[1])
+        yield found
+
+
+def _value(model: KernelModel, cell: Cell, name: str, point: dict[str, int]) -> str:
+    address = Word(point["orig_addr"], PHYS_ADDR_T)
+    request = Request(address, Word(point["size"], SIZE_T))
+    return str(getattr(model.mapping(cell, request), name).raw)
+
+
+def _predicates(
+    built: KernelModel, read: KernelModel, cell: Cell, seconds: float
+) -> Compared:
+    """The tree's own test of a slot against the masks of the built-in rule."""
+    if not isinstance(read, TestsSlots):
+        return
+    slot, orig = variable("slot_addr", PHYS_ADDR_T), variable("orig_addr", PHYS_ADDR_T)
+    shift = IO_TLB_SIZE - 1
+    for mask in built.alloc_align_masks(cell):
+        for large in (False, True):
+            rule = built.search_rule(cell, mask, large)
+            alike = ((slot ^ orig) & rule.compare_mask).eq(0)
+            if rule.skip_zero:
+                alike = alike | orig.eq(0)
+            expected = (slot & rule.zero_mask).eq(0) & alike
+            tested = read.admissible(cell, mask, large, slot, orig)
+            differ = (slot & shift).eq(0) & _unlike(expected, tested)
+            what = f"admissible slots, alloc_align_mask {mask:#x}"
+            answer = ask(Query(what, differ), seconds)
+            if answer.status is Status.UNKNOWN:
+                yield answer.reason
+            elif answer.model is not None:
+                words = {"slot_addr": slot, "orig_addr": orig}
+                point = minimise(what, differ, words, answer.model, seconds).point
+                yield Difference(cell, what, "one test", "another", point)
+            else:
+                yield None
+
+
+def _questions(
+    cell: Cell, mine: Mapping, theirs: Mapping
+) -> Iterator[tuple[str, Truth]]:
+    yield "bounced", _unlike(mine.bounced, theirs.bounced)
+    bounced = mine.bounced & theirs.bounced
+    yield "refused", _unlike(mine.refused, theirs.refused)
+    live = bounced & ~mine.refused & ~theirs.refused
+    for name in _WORDS:
+        if name == "printed" and cell.path is Path.ALLOC:
+            continue
+        yield name, live & getattr(mine, name).ne(getattr(theirs, name))
+
+
+def _unlike(one: Truth, two: Truth) -> Truth:
+    return (one & ~two) | (~one & two)
+
+
+def _asked(
+    cell: Cell,
+    name: str,
+    question: Truth,
+    request: Request,
+    seconds: float,
+) -> Difference | str | None:
+    title = f"{name} on path {cell.path.value}"
+    answer = ask(Query(title, question), seconds)
+    if answer.status is Status.UNKNOWN:
+        return answer.reason
+    if answer.model is None:
+        return None
+    fields_ = {"size": request.size, "orig_addr": request.orig_addr}
+    point = minimise(title, question, fields_, answer.model, seconds).point
+    return Difference(cell, name, "one value", "another", point)
