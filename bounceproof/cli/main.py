@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "Run requests on real slots and show or print what happens.",
     "conform": "Prove that a built-in kernel and a tree's C code compute the same.",
     "bisect": "Find the commit of a tree that broke or mended a property.",
+    "audit": "Ask every property of every kernel in every cell; keep the answers.",
     "explain": "Say which requests print the swiotlb messages of a kernel log.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
@@ -105,4 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except OSError as error:
+        _silence_output()
+        click.echo(f"bounceproof: standard output: {error.strerror}", err=True)
+        code = 2
     sys.exit(code)

@@ -119,8 +119,8 @@ def builtin_state(model: KernelModel, option: str) -> KernelState:
 
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
     """The same findings, each counterexample also run natively on the tree's code."""
-    from bounceproof.source.confirm import TreeKernel, native_outcome
     from bounceproof.solver.confirm import single_request
+    from bounceproof.source.confirm import TreeKernel, native_outcome
 
     if not isinstance(model, TreeKernel):
         raise InputError(f"--native: {model.name} is built in; there is no code to run")

@@ -42,12 +42,13 @@ def cells_with_limits(
 
 
 def _refuted(hunt: Hunt, cell: Cell, space: Variables, name: str) -> bool:
-    """Whether the wider violation is impossible; no answer counts as possible."""
-    wider = None if hunt.anywhere is None else hunt.anywhere(cell, space)
-    if wider is None:
-        return False
-    query = Query(f"{name}: anywhere", space.constraint & wider)
-    return ask(query, hunt.seconds).status is Status.UNSAT
+    """Whether every wider violation is impossible; no answer counts as possible."""
+    ways = () if hunt.anywhere is None else hunt.anywhere(cell, space)
+    for way in ways:
+        query = Query(f"{name}: anywhere", space.constraint & way)
+        if ask(query, hunt.seconds).status is not Status.UNSAT:
+            return False
+    return bool(ways)
 
 
 def _search_cell(
@@ -140,10 +141,10 @@ def hunt(wanted: Hunt) -> Finding:
 
 def anywhere_question(
     prop: Property, model: KernelModel
-) -> Callable[[Cell, Variables], Truth | None]:
-    """The wider violation of ``prop``, for :class:`Hunt`."""
+) -> Callable[[Cell, Variables], tuple[Truth, ...]]:
+    """The wider violations of ``prop``, for :class:`Hunt`."""
 
-    def question(cell: Cell, space: Variables) -> Truth | None:
+    def question(cell: Cell, space: Variables) -> tuple[Truth, ...]:
         return broken_anywhere(prop, model, cell, space)
 
     return question

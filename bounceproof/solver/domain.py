@@ -214,7 +214,9 @@ def _one_segment(domain: Domain) -> bool:
     return first + (domain.nslabs << IO_TLB_SHIFT) <= mask + 1
 
 
-def _extra(b: _Builder, names: tuple[str, ...], request: Request) -> dict[str, Word]:
+def _extra(
+    b: _Builder, names: tuple[str, ...], request: Request, limit: int
+) -> dict[str, Word]:
     extra: dict[str, Word] = {}
     if "free_slot" in names:
         bits = MAX_AREA_SLOTS.bit_length() - 1
@@ -223,8 +225,9 @@ def _extra(b: _Builder, names: tuple[str, ...], request: Request) -> dict[str, W
         extra["direction"] = b.word("direction", None, UNSIGNED_INT, 2)
         b.require(extra["direction"] <= BIDIRECTIONAL)
     if "sync_offset" in names:
-        offset = b.word("sync_offset", None, U64, MAX_PHYS_BITS)
-        size = b.word("sync_size", None, U64, MAX_PHYS_BITS)
+        bits = min(limit.bit_length(), MAX_PHYS_BITS)
+        offset = b.word("sync_offset", None, U64, bits)
+        size = b.word("sync_size", None, U64, bits)
         b.require((size > 0) & (offset + size <= request.size))
         extra |= {"sync_offset": offset, "sync_size": size}
     return extra
@@ -244,5 +247,5 @@ def variables(
     pool, nareas, areas = _pool(builder, domain, cell)
     if pool.one_segment:
         areas = 1
-    more = _extra(builder, extra, request)
+    more = _extra(builder, extra, request, limit)
     return Variables(request, pool, nareas, areas, builder.constraint, more)

@@ -41,6 +41,11 @@ DEFAULT_TIMEOUT = 60.0
 z3.set_param("ctrl_c", False)
 
 
+def solver_version() -> str:
+    """The version of the solver that answers."""
+    return f"z3 {z3.get_version_string()}"
+
+
 def _solver(seconds: float) -> z3.Solver:
     steps = ("simplify", "propagate-values", "solve-eqs", "elim-uncnstr")
     solver = z3.Then(*steps, "bit-blast", "sat").solver()

@@ -56,40 +56,92 @@ def returned_broken(placed: Placed, space: Variables) -> Truth:
     return ~same
 
 
-def inbounds_broken(placed: Placed, space: Variables) -> Truth:
-    """A sync inside the mapping copies outside the buffer, or zeroing leaves the slots.
+def copy_strays(placed: Placed, space: Variables) -> Truth:
+    """A sync inside the mapping copies outside the buffer or the mapping's slots.
 
-    Sources: swiotlb_bounce(), kernel/dma/swiotlb.c; iommu_dma_map_page(),
-    drivers/iommu/dma-iommu.c.
+    Source: swiotlb_bounce(), kernel/dma/swiotlb.c.  Independent of the slot.
     """
     offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    mapping, slots = placed.mapping, placed.slots()
+    mapping = placed.mapping
     copy = sync_copy(placed, offset, length)
     original = (mapping.orig_addr, mapping.orig_addr + mapping.size)
     there = (copy.orig_addr, copy.orig_addr + copy.size)
     room = mapping.nslots.cast(U64) << IO_TLB_SHIFT
     here = mapping.padding.cast(U64) + offset + copy.size <= room
-    stray = copy.size.ne(0) & ~(within(there, original) & here)
-    wiped = FALSE
+    return copy.size.ne(0) & ~(within(there, original) & here)
+
+
+def copy_moved(placed: Placed, space: Variables) -> Truth:
+    """A sync copies from elsewhere than the place that answers to its offset."""
+    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
+    copy = sync_copy(placed, offset, length)
+    return copy.size.ne(0) & copy.orig_addr.ne(placed.mapping.orig_addr + offset)
+
+
+def copy_longer(placed: Placed, space: Variables) -> Truth:
+    """A sync copies more than it was asked to."""
+    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
+    return sync_copy(placed, offset, length).size > length
+
+
+def data_overflows(placed: Placed, space: Variables) -> Truth:
+    """Padding and data do not fit the mapping's slots.
+
+    With :func:`copy_moved` and :func:`copy_longer` impossible, and this, no sync inside
+    the mapping strays: it copies what it was asked to, from where, at most.
+    """
+    mapping = placed.mapping
+    room = mapping.nslots.cast(U64) << IO_TLB_SHIFT
+    return mapping.padding.cast(U64) + mapping.size > room
+
+
+def zeroing_strays(placed: Placed, space: Variables) -> Truth:
+    """What is zeroed leaves the mapping's slots.
+
+    Source: iommu_dma_map_page(), drivers/iommu/dma-iommu.c.
+    """
+    wiped, slots = FALSE, placed.slots()
     for area in zeroed(placed, space.extra["direction"]):
         wiped = wiped | ~within(area, slots)
-    return stray | wiped
+    return wiped
 
 
-def clean_broken(placed: Placed, space: Variables) -> Truth:
-    """The device can see stale bytes, or bytes get lost on the way.
+def sync_loses(placed: Placed, space: Variables) -> Truth:
+    """A sync copies less than it was asked to, or from elsewhere.
 
-    Stale is what it reaches and nobody wrote for it.  Lost is an original byte that a
-    device which writes only a part does not find back, and a sync that copies less
-    than it was asked to or from elsewhere.  Sources: iommu_dma_map_page(),
-    drivers/iommu/dma-iommu.c; swiotlb_bounce(), kernel/dma/swiotlb.c.
+    Source: swiotlb_bounce(), kernel/dma/swiotlb.c.  Independent of the slot.
+    """
+    return copy_short(placed, space) | copy_misplaced(placed, space)
+
+
+def copy_short(placed: Placed, space: Variables) -> Truth:
+    """A sync copies another number of bytes than it was asked to."""
+    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
+    return sync_copy(placed, offset, length).size.ne(length)
+
+
+def copy_misplaced(placed: Placed, space: Variables) -> Truth:
+    """A sync copies, or would copy, from another place than its offset's."""
+    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
+    copy = sync_copy(placed, offset, length)
+    return copy.orig_addr.ne(placed.mapping.orig_addr + offset)
+
+
+def original_lost(placed: Placed, space: Variables) -> Truth:
+    """A device that writes only a part does not leave the rest as it was.
+
+    Sources: swiotlb_tbl_map_single(), kernel/dma/swiotlb.c; iommu_dma_map_page(),
+    drivers/iommu/dma-iommu.c.
     """
     direction = space.extra["direction"]
-    lost = direction.eq(FROM_DEVICE) & ~copied_in(placed, direction)
-    return _stale(placed, space) | lost | _lost_sync(placed, space)
+    return direction.eq(FROM_DEVICE) & ~copied_in(placed, direction)
 
 
-def _stale(placed: Placed, space: Variables) -> Truth:
+def stale_padding(placed: Placed, space: Variables) -> Truth:
+    """The device reaches bytes before or after the data that nobody wrote for it.
+
+    Source: iommu_dma_map_page(), drivers/iommu/dma-iommu.c.
+    """
     if not placed.cell.path.has_granule:
         return FALSE
     first, end = reach(placed)
@@ -100,10 +152,3 @@ def _stale(placed: Placed, space: Variables) -> Truth:
         covered_before = covered_before | within(before, area)
         covered_after = covered_after | within(after, area)
     return ~(covered_before & covered_after)
-
-
-def _lost_sync(placed: Placed, space: Variables) -> Truth:
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    copy = sync_copy(placed, offset, length)
-    wanted = placed.mapping.orig_addr + offset
-    return copy.size.ne(length) | copy.orig_addr.ne(wanted)

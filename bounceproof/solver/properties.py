@@ -11,7 +11,7 @@ from bounceproof.models.lifetime import Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.search import NoClosedForm
-from bounceproof.models.word import FALSE, Truth
+from bounceproof.models.word import FALSE, TRUE, Truth
 from bounceproof.solver import live, searches
 from bounceproof.solver.domain import Variables
 
@@ -85,34 +85,47 @@ def _aligned(
 
 
 Live = Callable[[Placed, Variables], Truth]
-_LIVE: dict[Property, Live] = {
-    Property.OWNED: live.owned_broken,
-    Property.EXCLUSIVE: live.exclusive_broken,
-    Property.INBOUNDS: live.inbounds_broken,
-    Property.RETURNED: live.returned_broken,
-    Property.CLEAN: live.clean_broken,
+_LIVE: dict[Property, tuple[Live, ...]] = {
+    Property.OWNED: (live.owned_broken,),
+    Property.EXCLUSIVE: (live.exclusive_broken,),
+    Property.INBOUNDS: (live.copy_strays, live.zeroing_strays),
+    Property.RETURNED: (live.returned_broken,),
+    Property.CLEAN: (live.sync_loses, live.original_lost, live.stale_padding),
 }
+"""A live property is broken where any of its parts is."""
+_WIDER: dict[Live, tuple[Live, ...]] = {
+    live.copy_strays: (live.copy_moved, live.copy_longer, live.data_overflows),
+    live.sync_loses: (live.copy_short, live.copy_misplaced),
+}
+"""Parts that do not depend on the slot, each in simpler ones that imply it."""
 
 
 def broken_anywhere(
     prop: Property, model: KernelModel, cell: Cell, space: Variables
-) -> Truth | None:
+) -> tuple[Truth, ...]:
     """When a mapping at any slot that the code's predicate accepts breaks ``prop``.
 
-    More than any search can return from any pool, so where this is impossible the
-    property holds whatever the pool holds.  None for properties of the search itself.
+    Several ways, to be refuted one by one.  More than any search can return from any
+    pool, so where none is possible the property holds whatever the pool holds.  Empty
+    for properties of the search itself.
     """
     if prop not in _LIVE and prop is not Property.ALIGNED:
-        return None
+        return ()
     mapping = model.mapping(cell, space.request)
     slot, possible = searches.any_slot(model, cell, space, mapping)
+    mapped = mapping.bounced & ~mapping.refused
     if prop is Property.ALIGNED:
         bad = misaligned(cell, space.request, mapping, space.pool, slot)
-    elif isinstance(model, BuiltinKernel) and cell.path is not Path.LINK:
-        bad = _LIVE[prop](Placed(model.state, cell, mapping, space.pool, slot), space)
-    else:
-        return None
-    return mapping.bounced & ~mapping.refused & possible & bad
+        return (mapped & possible & bad,)
+    if not isinstance(model, BuiltinKernel) or cell.path is Path.LINK:
+        return ()
+    placed = Placed(model.state, cell, mapping, space.pool, slot)
+    ways = []
+    for part in _LIVE[prop]:
+        anywhere = TRUE if part in _WIDER else possible
+        for way in _WIDER.get(part, (part,)):
+            ways.append(mapped & anywhere & way(placed, space))
+    return tuple(ways)
 
 
 def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
@@ -132,4 +145,7 @@ def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> 
     placed = _placed(model, cell, space, result)
     if cell.path is Path.LINK and prop in (Property.INBOUNDS, Property.CLEAN):
         return FALSE
-    return result.ok & result.mapping.bounced & _LIVE[prop](placed, space)
+    bad = FALSE
+    for part in _LIVE[prop]:
+        bad = bad | part(placed, space)
+    return result.ok & result.mapping.bounced & bad

@@ -97,7 +97,7 @@ class Hunt:
 
     ``question`` gives the violation for a cell's variables; ``simulate`` and
     ``confirm`` run a point in the simulator and say whether it shows the violation.
-    ``anywhere``, where there is one, gives a wider violation that is quicker to refute.
+    ``anywhere``, where there is one, gives wider violations that are quicker to refute.
     """
 
     prop: Property
@@ -107,7 +107,7 @@ class Hunt:
     simulate: Simulate
     confirm: Confirm
     seconds: float = DEFAULT_TIMEOUT
-    anywhere: Callable[[Cell, Variables], Truth | None] | None = None
+    anywhere: Callable[[Cell, Variables], tuple[Truth, ...]] | None = None
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""

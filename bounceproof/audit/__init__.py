@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many questions at once: cells, executors, and a store that outlives interruptions."""

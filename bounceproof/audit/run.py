@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An audit: what the store has is taken from there, the rest is asked and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from bounceproof.audit.cells import AuditError, Unit, identity, key_of
+from bounceproof.audit.codec import NotDecodable, decode
+from bounceproof.audit.executors import Executor, Job, Outcome
+from bounceproof.audit.store import Store, Stored
+from bounceproof.solver.properties import Property
+from bounceproof.solver.verdict import Finding, Verdict
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table: its question and the answer.
+
+    ``stored``: the answer was in the store when the audit began.
+    """
+
+    unit: Unit
+    finding: Finding
+    stored: bool
+
+
+def no_progress(done: int, asked: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """The lines of ``units``, in order, each once its answer is in the store.
+
+    Units that ask the same question share an answer.  ``seconds``: for each solver
+    query.  ``progress`` is told how many of the questions to ask are answered.
+    """
+
+    units: list[Unit]
+    store: Store
+    executor: Executor
+    seconds: float
+    progress: Progress = no_progress
+    _answers: dict[str, Finding] = field(default_factory=dict)
+
+    def lines(self) -> Generator[Line, None, None]:
+        """Every line.  Raises AuditError where the store or all workers fail."""
+        whose = identity()
+        queries = [unit.query() for unit in self.units]
+        keys = [key_of(query, whose) for query in queries]
+        for key, answer in self.store.load(whose).items():
+            if answer.serves(self.seconds):
+                self._answers[key] = answer.finding
+        stored = set(self._answers)
+        asked = dict(zip(keys, queries, strict=True))
+        missing = {k: q for k, q in asked.items() if k not in stored}
+        with closing(self._ask(missing)) as answered:
+            for unit, key in zip(self.units, keys, strict=True):
+                while key not in self._answers:
+                    next(answered)
+                yield Line(unit, self._answers[key], key in stored)
+
+    def _ask(self, missing: dict[str, dict[str, Any]]) -> Generator[None, None, None]:
+        """Answer the questions in ``missing`` and keep the answers, one a step."""
+        keys, whose = list(missing), identity()
+        jobs = [Job(query, self.seconds) for query in missing.values()]
+        self.progress(0, len(jobs))
+        with closing(self.executor.run(jobs, whose)) as outcomes:
+            for count, outcome in enumerate(outcomes, 1):
+                key = keys[outcome.index]
+                finding, final = _finding(outcome, jobs[outcome.index])
+                if final:
+                    answer = Stored(finding, self.seconds)
+                    self.store.put(key, missing[key], whose, answer)
+                self._answers[key] = finding
+                self.progress(count, len(jobs))
+                yield
+        raise AuditError(f"{len(jobs)} questions, but no answer to some of them")
+
+
+def _finding(outcome: Outcome, job: Job) -> tuple[Finding, bool]:
+    """What an outcome says, and whether asking again would say the same."""
+    error = outcome.error
+    try:
+        if error is None:
+            return decode(Finding, outcome.finding), True
+    except NotDecodable as reason:
+        error = str(reason)
+    prop = Property(job.query["property"])
+    unknown = Verdict.UNKNOWN
+    return Finding(prop, unknown, (), None, None, error, None, 0.0), False

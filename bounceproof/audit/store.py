@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finished answers in SQLite, one row a question, committed one by one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bounceproof.audit.cells import AuditError, Identity
+from bounceproof.audit.codec import NotDecodable, decode, encode
+from bounceproof.solver.verdict import Finding, Verdict
+
+APPLICATION_ID = 0x62707A61
+SCHEMA = 1
+_BUSY_SECONDS = 30.0
+_TABLE = """
+CREATE TABLE answers (
+    key TEXT PRIMARY KEY, query TEXT NOT NULL,
+    tool TEXT NOT NULL, sources TEXT NOT NULL, solver TEXT NOT NULL,
+    timeout REAL NOT NULL, verdict TEXT NOT NULL, finding TEXT NOT NULL,
+    finished TEXT NOT NULL
+)
+"""
+
+
+class StoreError(AuditError):
+    """A store that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A finished answer and the seconds that each of its queries had."""
+
+    finding: Finding
+    timeout: float
+
+    def serves(self, timeout: float) -> bool:
+        """Whether asking again with ``timeout`` seconds could tell no more."""
+        example = self.finding.counterexample
+        undecided = self.finding.verdict is Verdict.UNKNOWN or (
+            example is not None and not example.minimum
+        )
+        return not undecided or timeout <= self.timeout
+
+
+def default_path() -> Path:
+    """The store in the user's cache directory.  Raises StoreError without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(cache).is_absolute():
+        return Path(cache) / "bounceproof" / "audit.sqlite"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise StoreError(f"no place for the store: {error}; name one") from None
+    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return home / caches / "bounceproof" / "audit.sqlite"
+
+
+class Store:
+    """The answers in one SQLite file; a context manager.
+
+    Opening raises StoreError where the file is no store of this schema, is damaged
+    or read-only, or its disk is full; the other methods where it becomes so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kept = 0
+        self._prepare()
+        with self._errors():
+            self._db = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None
+            )
+        try:
+            self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    def load(self, identity: Identity) -> dict[str, Stored]:
+        """Every answer that this tool with this solver gave, by key."""
+        ask = (
+            "SELECT key, timeout, finding FROM answers"
+            " WHERE tool = ? AND sources = ? AND solver = ?"
+        )
+        whose = (identity.tool, identity.sources, identity.solver)
+        with self._errors():
+            rows = self._db.execute(ask, whose).fetchall()
+        return {key: self._stored(timeout, text) for key, timeout, text in rows}
+
+    def put(
+        self, key: str, query: dict[str, Any], identity: Identity, answer: Stored
+    ) -> None:
+        """Keep one finished answer; when this returns it is on the disk."""
+        row = {
+            "key": key,
+            "query": json.dumps(query, sort_keys=True),
+            **asdict(identity),
+            "timeout": answer.timeout,
+            "verdict": answer.finding.verdict.value,
+            "finding": json.dumps(encode(answer.finding)),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+        keep = f"INSERT OR REPLACE INTO answers ({columns}) VALUES ({values})"
+        with self._errors():
+            self._db.execute(keep, row)
+        self.kept += 1
+
+    def _stored(self, timeout: float, text: str) -> Stored:
+        try:
+            return Stored(decode(Finding, json.loads(text)), timeout)
+        except (json.JSONDecodeError, NotDecodable) as error:
+            raise self._bad(f"damaged: {error}") from None
+
+    def _bad(self, why: str) -> StoreError:
+        kept = f"; {self.kept} cells finished now are kept" if self.kept else ""
+        return StoreError(f"{self.path}: {why}{kept}")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._bad(str(error)) from None
+
+    def _prepare(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                return
+            if not self.path.is_file():
+                raise self._bad("not a file")
+            writable = self.path.stat().st_mode & 0o222
+        except OSError as error:
+            raise self._bad(error.strerror or "cannot be opened") from None
+        if not writable or not os.access(self.path, os.W_OK):
+            raise self._bad("read-only, nothing can be kept in it")
+
+    def _pragma(self, name: str) -> Any:
+        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    def _open(self) -> None:
+        with self._errors():
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("BEGIN IMMEDIATE")
+            self._check()
+            # A write, so that a full disk shows before anything is computed.
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+            self._db.execute("COMMIT")
+
+    def _check(self) -> None:
+        owner, schema = self._pragma("application_id"), self._pragma("user_version")
+        empty = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if empty and owner == schema == 0:
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute(_TABLE)
+            return
+        if owner != APPLICATION_ID:
+            raise self._bad("a database, but not a store of audits")
+        if schema != SCHEMA:
+            raise self._bad(
+                f"written by another version (schema {schema}, this one has {SCHEMA})"
+            )
+        damage = self._pragma("quick_check")
+        if damage != "ok":
+            raise self._bad(f"damaged: {damage}".splitlines()[0])

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``audit`` as a table line by line, as JSON, as Markdown, and its progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import Any, TextIO
+
+from bounceproof.audit.cells import Unit
+from bounceproof.audit.run import Line
+from bounceproof.report.checks import finding_json
+from bounceproof.report.text import SIZE_MAX, WIDTH, wrap
+from bounceproof.solver.verdict import Finding, Verdict
+
+_HEAD = ("kernel", "property", "device", "page", "path", "limit", "verdict")
+_LAST = "smallest"
+_UNITS = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+_ORDER = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HOLDS)
+
+
+def short_size(size: int) -> str:
+    """A size as options take it: ``252K``."""
+    if size == SIZE_MAX:
+        return "none"
+    for factor, unit in _UNITS:
+        if size >= factor and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def _path(unit: Unit) -> str:
+    if unit.granule is None:
+        return unit.path.value
+    return f"{unit.path.value}/{short_size(unit.granule)}"
+
+
+def _limit(finding: Finding) -> str:
+    limits = {cell.limit for cell in finding.cells}
+    return short_size(limits.pop()) if len(limits) == 1 else "-"
+
+
+class Notes:
+    """Numbers for what narrows broken verdicts down, in the order they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, finding: Finding) -> str:
+        """The numbers of a finding's notes, such as `` [1]``."""
+        notes = (finding.note or "").split("; ")
+        marks = [
+            f" [{self._numbers.setdefault(note, len(self._numbers) + 1)}]"
+            for note in notes
+            if note.startswith("only ")
+        ]
+        return "".join(marks)
+
+    def legend(self) -> list[str]:
+        """What the numbers stand for."""
+        return [f"[{number}] {note}" for note, number in self._numbers.items()]
+
+
+def _smallest(finding: Finding, notes: Notes) -> str:
+    example = finding.counterexample
+    if example is None:
+        return finding.reason or ""
+    most = "" if example.minimum else "at most "
+    point = example.point
+    return f"{most}{point['size']} at {point['orig_addr']:#x}{notes.mark(finding)}"
+
+
+class Table:
+    """Lines of equal columns, the last one cut at 75 characters."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        widest = [
+            max(map(len, column))
+            for column in zip(
+                _HEAD[:5], *(self.names(unit) for unit in units), strict=True
+            )
+        ]
+        self._notes = Notes()
+        self._widths = [*widest, len(_HEAD[5]), len(Verdict.DISAGREE.value)]
+
+    @staticmethod
+    def names(unit: Unit) -> tuple[str, ...]:
+        """The columns that say which cell it is."""
+        page = short_size(unit.page_size)
+        names = unit.state.name, unit.prop.value, unit.device.name
+        return (*names, page, _path(unit))
+
+    def _row(self, cells: tuple[str, ...], last: str) -> str:
+        row = " ".join(c.ljust(w) for c, w in zip(cells, self._widths, strict=True))
+        room = max(WIDTH - len(row) - 1, len(_LAST))
+        cut = last if len(last) <= room else f"{last[: room - 3]}..."
+        return f"{row} {cut}".rstrip()
+
+    def head(self) -> str:
+        """The names of the columns."""
+        return self._row(_HEAD, _LAST)
+
+    def line(self, line: Line) -> str:
+        """One cell."""
+        finding = line.finding
+        answer = (_limit(finding), finding.verdict.value)
+        last = _smallest(finding, self._notes)
+        return self._row((*self.names(line.unit), *answer), last)
+
+    def legend(self) -> list[str]:
+        """What the numbers in brackets stand for."""
+        return [wrap(note, "", "    ") for note in self._notes.legend()]
+
+
+def overall(lines: Iterable[Line]) -> Verdict:
+    """One verdict for all lines: a disagreement, then broken, unknown, holds."""
+    present = {line.finding.verdict for line in lines}
+    return next((v for v in _ORDER if v in present), Verdict.HOLDS)
+
+
+def exit_code(lines: Iterable[Line]) -> int:
+    """The highest code of all lines."""
+    return max((line.finding.verdict.exit_code for line in lines), default=0)
+
+
+def counts(lines: Iterable[Line]) -> dict[str, int]:
+    """Verdict to number of lines, every verdict named."""
+    found = Counter(line.finding.verdict for line in lines)
+    return {verdict.value: found[verdict] for verdict in Verdict}
+
+
+def summary(lines: Sequence[Line]) -> str:
+    """The last line of the table."""
+    each = ", ".join(f"{n} {name}" for name, n in counts(lines).items() if n)
+    stored = sum(line.stored for line in lines)
+    return f"{len(lines)} cells: {each}; {stored} of them from the store"
+
+
+def _json_line(line: Line) -> dict[str, Any]:
+    unit = line.unit
+    return {
+        "kernel": unit.state.name,
+        "device": unit.device.name,
+        "page_size": unit.page_size,
+        "path": unit.path.value,
+        "granule": unit.granule,
+        "stored": line.stored,
+        **finding_json(unit.state, line.finding),
+    }
+
+
+def as_json(lines: Sequence[Line]) -> str:
+    """One JSON object, schema 1; ``cells`` has what ``check`` says of a property."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "command": "audit",
+            "verdict": overall(lines).value,
+            "counts": counts(lines),
+            "stored": sum(line.stored for line in lines),
+            "cells": [_json_line(line) for line in lines],
+        }
+    )
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _mark(finding: Finding, notes: Notes) -> str:
+    if finding.verdict is Verdict.HOLDS:
+        return "holds"
+    example = finding.counterexample
+    size = "" if example is None else f" from {example.point['size']}"
+    return f"**{finding.verdict.value}**{size}{notes.mark(finding)}"
+
+
+def _overview(lines: Sequence[Line]) -> str:
+    """The worst verdict of some lines, and how many have it."""
+    worst = overall(lines)
+    if worst is Verdict.HOLDS:
+        return "holds"
+    bad = sum(line.finding.verdict is worst for line in lines)
+    return f"**{worst.value}** in {bad} of {len(lines)}"
+
+
+def as_markdown(lines: Sequence[Line]) -> str:
+    """For each device, kernels by properties; then each cell."""
+    out: list[str] = []
+    notes = Notes()
+    for device in dict.fromkeys(line.unit.device.name for line in lines):
+        mine = [line for line in lines if line.unit.device.name == device]
+        props = list(dict.fromkeys(line.unit.prop for line in mine))
+        names = [prop.value for prop in props]
+        out += [f"## {device}", ""]
+        cells = ("kernel", "page", "path", "limit", *names)
+        out += [*_markdown(("kernel", *names), _kernel_rows(mine)), ""]
+        out += [*_markdown(cells, _cell_rows(mine, notes)), ""]
+    legend = [f"* {note}" for note in notes.legend()]
+    return "\n".join([*out, *legend]).rstrip()
+
+
+def _kernel_rows(lines: Sequence[Line]) -> list[list[str]]:
+    rows: dict[str, dict[str, list[Line]]] = {}
+    for line in lines:
+        kernel = rows.setdefault(line.unit.state.name, {})
+        kernel.setdefault(line.unit.prop.value, []).append(line)
+    return [
+        [f"`{kernel}`", *(_overview(some) for some in row.values())]
+        for kernel, row in rows.items()
+    ]
+
+
+def _cell_rows(lines: Sequence[Line], notes: Notes) -> list[list[str]]:
+    rows: dict[tuple[str, str, str], list[Line]] = {}
+    for line in lines:
+        unit = line.unit
+        cell = (f"`{unit.state.name}`", short_size(unit.page_size), _path(unit))
+        rows.setdefault(cell, []).append(line)
+    return [
+        [*cell, _limit(row[0].finding), *(_mark(line.finding, notes) for line in row)]
+        for cell, row in rows.items()
+    ]
+
+
+def _left(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min"
+
+
+class Progress:
+    """A line at the bottom of a terminal; nothing where there is none.
+
+    Call it with the answers there are and the answers wanted; :meth:`clear` before
+    other output.
+    """
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._started = monotonic()
+        self._shown = False
+
+    def __call__(self, done: int, asked: int) -> None:
+        if not self._stream.isatty() or not asked:
+            return
+        text = f"{done} of {asked} cells asked"
+        if done:
+            each = (monotonic() - self._started) / done
+            text += f", about {_left(each * (asked - done))} left"
+        self._stream.write(f"\r\x1b[K{text}")
+        self._stream.flush()
+        self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._shown = False
