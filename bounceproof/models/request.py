@@ -65,7 +65,8 @@ class Pool:
     ``start`` phys_addr_t, ``area_nslabs`` unsigned int (slots), ``start_index``
     (area->index) unsigned int, ``seg_boundary_mask`` unsigned long.  ``one_segment``
     is a promise of the caller that the pool lies within one segment of the device,
-    so that no run of slots can span a boundary.
+    so that no run of slots can span a boundary.  ``bound`` is the most slots an area
+    has where the loop is to be unrolled, 0 for the closed form.
     """
 
     start: Word
@@ -73,6 +74,7 @@ class Pool:
     start_index: Word
     seg_boundary_mask: Word
     one_segment: bool = False
+    bound: int = 0
 
 
 @dataclass(frozen=True, slots=True)

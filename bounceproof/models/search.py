@@ -190,6 +190,13 @@ class Search:
         period = Word(self.geometry.period - 1, U64)
         return ((here - wanted) & period).cast(UNSIGNED_INT)
 
+    def accepts(self, slot: Word) -> Truth:
+        """The predicate itself, bit for bit, on the address of ``slot``."""
+        index = (self.area.base + slot).cast(U64)
+        address = self.area.tbl_dma_addr + (index << IO_TLB_SHIFT)
+        clear = (address & self.rule.zero_mask).eq(0)
+        return clear & ((address ^ self.orig_addr) & self._compare_mask()).eq(0)
+
     def admissible(self, slot: Word) -> Truth:
         """Whether the code's own alignment rule accepts ``slot``."""
         return self.possible() & (self.distance(slot) < self.geometry.block)
@@ -331,6 +338,8 @@ def search_empty(search: Search, nslots: Word) -> Found:
 
     ``slot`` counts from the start of the area.
     """
+    if search.area.pool.bound:
+        return unrolled(search, nslots)
     if not _foldable(search):
         return _first_of_visits(search, nslots)
     small, left_out = _folded(search)
@@ -356,3 +365,37 @@ def _first_of_visits(search: Search, nslots: Word) -> Found:
         found = found | here
     enough = nslots <= search.area.pool.area_nslabs
     return Found(found & enough, slot, visits.endless & enough & ~found)
+
+
+def unrolled(search: Search, nslots: Word) -> Found:
+    """The loop on an empty area, step by step, for areas of at most ``bound`` slots.
+
+    For rules without a closed form.  An endless loop is one that has not come back to
+    its start after three passes.
+    """
+    rule, pool = search.rule, search.area.pool
+    zero, one = Word(0, UNSIGNED_INT), Word(1, UNSIGNED_INT)
+    stride = Word(rule.stride, UNSIGNED_INT)
+    began = index = search.start_aligned()
+    checked, found, slot, done = zero, FALSE, zero, FALSE
+    least = rule.stride if rule.fall_through else 1
+    for _ in range((pool.bound // least + 1) * (1 if rule.counted else 3)):
+        accepted = search.accepts(index)
+        tested = TRUE if rule.fall_through else accepted
+        fits = ~done & tested & search.area.fits_empty(index, nslots)
+        slot, found = ite(fits, index, slot), found | fits
+        after = ite(accepted, index, _wrapped(pool, index + one))
+        steps = ite(accepted, zero, one)
+        onward = TRUE if rule.fall_through else accepted
+        index = ite(onward, _wrapped(pool, after + stride), after)
+        checked = checked + steps + ite(onward, stride, zero)
+        over = checked >= pool.area_nslabs if rule.counted else index.eq(began)
+        done = done | fits | over
+        if done.raw is True:
+            break
+    enough = nslots <= pool.area_nslabs
+    return Found(found & enough, slot, ~done & enough)
+
+
+def _wrapped(pool: Pool, index: Word) -> Word:
+    return ite(index >= pool.area_nslabs, Word(0, UNSIGNED_INT), index)

@@ -106,7 +106,7 @@ class Table:
     def line(self, line: Line) -> str:
         """One cell."""
         finding = line.finding
-        answer = (_limit(finding), finding.verdict.value)
+        answer = (_limit(finding), finding.verdict.shown)
         last = _smallest(finding, self._notes)
         return self._row((*self.names(line.unit), *answer), last)
 
@@ -176,7 +176,7 @@ def _mark(finding: Finding, notes: Notes) -> str:
         return "holds"
     example = finding.counterexample
     size = "" if example is None else f" from {example.point['size']}"
-    return f"**{finding.verdict.value}**{size}{notes.mark(finding)}"
+    return f"**{finding.verdict.shown}**{size}{notes.mark(finding)}"
 
 
 def _overview(lines: Sequence[Line]) -> str:

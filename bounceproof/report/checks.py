@@ -38,7 +38,7 @@ def finding_json(kernel: KernelState | KernelModel, finding: Finding) -> dict[st
     fields = None if example is None else counterexample_fields(kernel.name, example)
     return {
         "property": finding.prop.value,
-        "verdict": finding.verdict.value,
+        "verdict": finding.verdict.shown,
         "counterexample": fields,
         "confirmed": finding.confirmed,
         "minimum": None if example is None else example.minimum,
@@ -56,7 +56,7 @@ def finding_json(kernel: KernelState | KernelModel, finding: Finding) -> dict[st
                 "granule": c.cell.granule,
                 "min_align_mask": c.cell.min_align_mask,
                 "limit": c.limit,
-                "verdict": c.verdict.value,
+                "verdict": c.verdict.shown,
                 "reason": c.reason,
             }
             for c in finding.cells
@@ -104,7 +104,7 @@ def as_json(result: Checked) -> str:
             "command": "check",
             "kernel": result.name,
             "domain": domain_json(result.domain),
-            "verdict": result.verdict.value,
+            "verdict": result.verdict.shown,
             "properties": [finding_json(result.model, f) for f in result.findings],
         }
     )
@@ -133,7 +133,7 @@ def _cell_rows(finding: Finding) -> list[tuple[str, ...]]:
                 granule,
                 f"{c.cell.min_align_mask:#x}",
                 size_both(c.limit),
-                c.verdict.value,
+                c.verdict.shown,
             )
         )
     return rows
@@ -154,7 +154,7 @@ def _most_cells(rows: list[tuple[str, ...]]) -> list[str]:
 
 def finding_text(model: KernelModel, finding: Finding) -> list[str]:
     """One property: the verdict, the cells, and the counterexample if any."""
-    head = f"{finding.prop.value}: {finding.verdict.value.upper()}"
+    head = f"{finding.prop.value}: {finding.verdict.shown.upper()}"
     lines = [head, wrap(MEANING[finding.prop], "  ")]
     if finding.reason is not None:
         lines.append(wrap(f"reason: {finding.reason}", "  ", "    "))
@@ -182,7 +182,7 @@ def finding_text(model: KernelModel, finding: Finding) -> list[str]:
 def as_text(result: Checked) -> str:
     """``check`` for a reader."""
     model = result.model
-    lines = [*title(f"check {model.name}: {result.verdict.value}"), ""]
+    lines = [*title(f"check {model.name}: {result.verdict.shown}"), ""]
     for finding in result.findings:
         lines += [*finding_text(model, finding), ""]
     return "\n".join([*lines, *domain_text(result.domain)])

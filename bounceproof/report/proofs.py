@@ -26,7 +26,7 @@ def as_json(result: Proved) -> str:
             "kernel": kernel.name,
             "base": base.name,
             "domain": domain_json(result.kernel.domain),
-            "verdict": result.kernel.verdict.value,
+            "verdict": result.kernel.verdict.shown,
             "properties": [finding_json(kernel, f) for f in result.kernel.findings],
             "base_properties": [finding_json(base, f) for f in result.base.findings],
             "worse": [finding_json(kernel, f) for f in result.worse],
@@ -41,7 +41,7 @@ def _limits(finding: Finding) -> str:
 
 def _base_line(finding: Finding) -> str:
     example = finding.counterexample
-    text = f"{finding.prop.value}: {finding.verdict.value}"
+    text = f"{finding.prop.value}: {finding.verdict.shown}"
     if finding.cells:
         text += f" (limit {_limits(finding)})"
     if example is None:
@@ -77,7 +77,7 @@ def _worse_lines(result: Proved) -> list[str]:
 def as_text(result: Proved) -> str:
     """``prove`` for a reader."""
     base, kernel = result.base.model, result.kernel.model
-    lines = [*title(f"prove {kernel.name}: {result.kernel.verdict.value}"), ""]
+    lines = [*title(f"prove {kernel.name}: {result.kernel.verdict.shown}"), ""]
     if base != kernel:
         lines.append(f"The base, {base.name}:")
         lines += [wrap(_base_line(f), "  ", "    ") for f in result.base.findings]

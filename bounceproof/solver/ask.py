@@ -21,8 +21,11 @@ from bounceproof.solver.check import (
 from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.minimum import Point
-from bounceproof.solver.properties import Property, broken
+from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.verdict import Counterexample, Finding, Hunt, Shown, Verdict
+
+
+UNROLLED_SLOTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,41 @@ def _ask(wanted: Hunt) -> Finding:
     try:
         return hunt(wanted)
     except NoClosedForm as reason:
+        return _bounded(wanted, str(reason))
+
+
+def _bounded(wanted: Hunt, why: str) -> Finding:
+    """The question for small areas, the loop unrolled; none broken is no proof."""
+    if wanted.domain.bound or wanted.prop in (Property.FINDS, Property.HALTS):
+        return _unanswered(wanted.prop, why)
+    small = replace(wanted.domain, bound=UNROLLED_SLOTS)
+    try:
+        found = hunt(replace(wanted, domain=small, anywhere=None))
+    except NoClosedForm as reason:
         return _unanswered(wanted.prop, str(reason))
+    if found.counterexample is not None:
+        example = replace(found.counterexample, minimum=False)
+        bound = f"asked for areas up to {UNROLLED_SLOTS} slots alone: {why}"
+        note = bound if found.note is None else f"{found.note}; {bound}"
+        return replace(found, counterexample=example, note=note)
+    if found.verdict is not Verdict.HOLDS:
+        return found
+    reason = f"holds for areas up to {UNROLLED_SLOTS} slots; beyond: {why}"
+    return replace(found, verdict=Verdict.UNKNOWN, reason=reason)
 
 
 def check_kernel(
     model: KernelModel, domain: Domain, properties: list[Property], seconds: float
 ) -> Checked:
     """Ask every property of ``model`` over ``domain``."""
-    cells = cells_with_limits(model, domain)
+    every = cells_with_limits(model, domain)
     findings = []
     for prop in properties:
+        cells = tuple(pair for pair in every if applies(prop, pair[0].path))
+        if every and not cells:
+            reason = f"{prop} is not asked on path {every[0][0].path.value}"
+            findings.append(_unanswered(prop, reason))
+            continue
         run, confirm = confirmer(prop, model)
         question = property_question(prop, model)
         wider = anywhere_question(prop, model)
@@ -178,7 +206,11 @@ def _worse(
         now = shows(prop, new, cell, point)
         return now and not shows(prop, old, pairs[cell][0], point)
 
-    cells = tuple((cell, limit) for cell, (_, limit) in pairs.items())
+    cells = tuple(
+        (cell, limit)
+        for cell, (_, limit) in pairs.items()
+        if applies(prop, cell.path)
+    )
     return _ask(Hunt(prop, domain, cells, question, run, confirm, seconds))
 
 

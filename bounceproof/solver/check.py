@@ -115,7 +115,10 @@ def _broken_finding(
         cells,
         example,
         confirmed,
-        None if confirmed else "the simulator does not show what the solver found",
+        None
+        if confirmed
+        else "solver and simulator disagree, an error of bounceproof's own: "
+        "the simulator does not show what the solver found",
         narrow(hunt, best.cell, best.found.point),
         monotonic() - started,
     )

@@ -20,6 +20,7 @@ from bounceproof.models.request import (
 )
 from bounceproof.models.search import Area, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
+from bounceproof.simulator.history_types import MAX_FILLED_SLOTS
 from bounceproof.simulator.occupancy import (
     Runs,
     rule_accepts,
@@ -31,6 +32,8 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Shown
 
+LEFT_OVER = 0xA5
+"""What an earlier mapping left in the pool, where a history starts."""
 HISTORIES = frozenset(
     {
         Property.OWNED,
@@ -130,6 +133,8 @@ def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
     shape = ("nslabs", "nareas", "start_index")
     machine = {name: getattr(request, name) for name in (*kept, *shape)}
     machine["granule"] = cell.granule
+    if machine["nslabs"] <= MAX_FILLED_SLOTS:
+        machine["fill"] = LEFT_OVER
     direction = DIRECTIONS[point.get("direction", 2)]
     mapped = {
         "op": "map", "mapping": "m", "path": cell.path.value, "direction": direction,

@@ -51,6 +51,7 @@ class Domain:
     size: int | None = None
     size_step: int | None = None
     addr_step: int | None = None
+    bound: int = 0
 
     def paths(self) -> tuple[Path, ...]:
         """The paths asked about; a granule alone asks about dma-iommu."""
@@ -198,7 +199,10 @@ def _pool(b: _Builder, domain: Domain, cell: Cell) -> tuple[Pool, Word, int]:
         b.require(start.ne(0) & (length <= low) & (start + length <= low))
     b.require((index < slots) & _is_mask(boundary.cast(UNSIGNED_LONG)))
     one = _one_segment(domain)
-    return Pool(start, slots, index, boundary, one), nareas, areas
+    if domain.bound:
+        b.require(slots <= domain.bound)
+    pool = Pool(start, slots, index, boundary, one, domain.bound)
+    return pool, nareas, areas
 
 
 def _one_segment(domain: Domain) -> bool:

@@ -50,6 +50,19 @@ MEANING = {
     "a partial device write loses no byte",
 }
 
+_STREAMING = (Path.IOMMU, Path.DIRECT)
+_ASKED_ON = {Property.INBOUNDS: _STREAMING, Property.CLEAN: _STREAMING}
+
+
+def applies(prop: Property, path: Path) -> bool:
+    """Whether ``prop`` is asked on ``path``.
+
+    Copies and zeroing are asked of whole streaming mappings: a coherent allocation has
+    no original to copy, and of dma_iova_link() one piece alone is modelled.
+    """
+    return path in _ASKED_ON.get(prop, tuple(Path))
+
+
 EXTRAS: dict[Property, tuple[str, ...]] = {
     Property.FINDS: ("free_slot",),
     Property.INBOUNDS: ("direction", "sync_offset", "sync_size"),
@@ -143,8 +156,6 @@ def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> 
     if prop is Property.ALIGNED:
         return _aligned(model, cell, space, result)
     placed = _placed(model, cell, space, result)
-    if cell.path is Path.LINK and prop in (Property.INBOUNDS, Property.CLEAN):
-        return FALSE
     bad = FALSE
     for part in _LIVE[prop]:
         bad = bad | part(placed, space)

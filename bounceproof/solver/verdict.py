@@ -27,6 +27,11 @@ class Verdict(StrEnum):
     DISAGREE = "disagree"
 
     @property
+    def shown(self) -> str:
+        """What reports say: a disagreement is an error of ours, and no verdict."""
+        return "unknown" if self is Verdict.DISAGREE else self.value
+
+    @property
     def exit_code(self) -> int:
         return {"holds": 0, "broken": 1, "unknown": 3, "disagree": 4}[self.value]
 

@@ -107,3 +107,24 @@ def test_a_simulator_that_disagrees_is_no_verdict(
     answer = check_state(kernel_state("v6.6"), MACHINE, [Property.FITS], 60.0)
     assert answer.verdict is Verdict.DISAGREE
     assert answer.exit_code == 4
+
+
+def test_a_disagreement_is_shown_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from bounceproof.report.checks import as_json, as_text
+    from bounceproof.solver import ask
+
+    def deaf(*_: object) -> tuple[object, object]:
+        outcome = {
+            **{"ok": True, "bounced": True, "slot": 1, "nslots": 1},
+            **{"tlb_addr": 1, "sz": None, "hang": False},
+        }
+        return lambda *_: Shown(outcome), lambda *_: False
+
+    monkeypatch.setattr(ask, "confirmer", deaf)
+    answer = check_state(kernel_state("v6.6"), MACHINE, [Property.FITS], 60.0)
+    told = json.loads(as_json(answer))
+    assert (told["verdict"], told["properties"][0]["verdict"]) == ("unknown", "unknown")
+    assert told["properties"][0]["confirmed"] is False
+    assert "fits: UNKNOWN" in as_text(answer)
