@@ -24,7 +24,6 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.verdict import Counterexample, Finding, Hunt, Shown, Verdict
 
-
 UNROLLED_SLOTS = 256
 
 
@@ -115,8 +114,8 @@ def _bounded(wanted: Hunt, why: str) -> Finding:
     small = replace(wanted.domain, bound=UNROLLED_SLOTS)
     try:
         found = hunt(replace(wanted, domain=small, anywhere=None))
-    except NoClosedForm as reason:
-        return _unanswered(wanted.prop, str(reason))
+    except NoClosedForm as error:
+        return _unanswered(wanted.prop, str(error))
     if found.counterexample is not None:
         example = replace(found.counterexample, minimum=False)
         bound = f"asked for areas up to {UNROLLED_SLOTS} slots alone: {why}"
@@ -137,8 +136,8 @@ def check_kernel(
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
-            reason = f"{prop} is not asked on path {every[0][0].path.value}"
-            findings.append(_unanswered(prop, reason))
+            where = every[0][0].path.value
+            findings.append(_unanswered(prop, f"{prop} is not asked on path {where}"))
             continue
         run, confirm = confirmer(prop, model)
         question = property_question(prop, model)
@@ -207,9 +206,7 @@ def _worse(
         return now and not shows(prop, old, pairs[cell][0], point)
 
     cells = tuple(
-        (cell, limit)
-        for cell, (_, limit) in pairs.items()
-        if applies(prop, cell.path)
+        (cell, limit) for cell, (_, limit) in pairs.items() if applies(prop, cell.path)
     )
     return _ask(Hunt(prop, domain, cells, question, run, confirm, seconds))
 

@@ -117,8 +117,13 @@ def test_a_disagreement_is_shown_as_unknown(monkeypatch: pytest.MonkeyPatch) -> 
 
     def deaf(*_: object) -> tuple[object, object]:
         outcome = {
-            **{"ok": True, "bounced": True, "slot": 1, "nslots": 1},
-            **{"tlb_addr": 1, "sz": None, "hang": False},
+            "ok": True,
+            "bounced": True,
+            "slot": 1,
+            "nslots": 1,
+            "tlb_addr": 1,
+            "sz": None,
+            "hang": False,
         }
         return lambda *_: Shown(outcome), lambda *_: False
 
