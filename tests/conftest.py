@@ -14,8 +14,18 @@ import pytest
 from bounceproof.cli.main import main
 
 MACHINE = [
-    "--page-size", "64K", "--granule", "64K", "--path", "iommu", "--device", "nvme",
-    "--nslabs", "32768", "--nareas", "1",
+    "--page-size",
+    "64K",
+    "--granule",
+    "64K",
+    "--path",
+    "iommu",
+    "--device",
+    "nvme",
+    "--nslabs",
+    "32768",
+    "--nareas",
+    "1",
 ]
 
 

@@ -186,5 +186,3 @@ def lookups_for(
     if verdict is Verdict.UNDECIDED:
         found.append(_ADDRESS)
     return found
-
-

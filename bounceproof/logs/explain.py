@@ -106,9 +106,7 @@ def _kernel(
     return BuiltinKernel(state), state, nearest
 
 
-def _judge(
-    explanation: Explanation, model: KernelModel, given: Given, sz: int
-) -> Line:
+def _judge(explanation: Explanation, model: KernelModel, given: Given, sz: int) -> Line:
     seen, profile = explanation.seen, explanation.profile
     cells = list(
         candidate_cells(model, seen.facts, profile, given, seen.message.device)

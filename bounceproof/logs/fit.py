@@ -122,7 +122,9 @@ def fit_requests(
     back = back.reshape(-1)
     some, every = np.any(found, axis=1), np.all(found, axis=1)
     return Fit(
-        np.asarray(some)[back], np.asarray(every)[back], n.astype(np.int64),
+        np.asarray(some)[back],
+        np.asarray(every)[back],
+        n.astype(np.int64),
         np.asarray(large),
     )
 

@@ -64,9 +64,7 @@ NOTES: Final = {
         "v5.14 on (checked against the slot's remaining size)",
         "A driver synced or unmapped more bytes than it mapped. Only the part inside"
         " the mapping was copied.",
-        (
-            "A driver error: map with CONFIG_DMA_API_DEBUG=y, which names the call.",
-        ),
+        ("A driver error: map with CONFIG_DMA_API_DEBUG=y, which names the call.",),
     ),
     Kind.BEFORE: Note(
         "v5.14 to v6.8, and 6.6.y",

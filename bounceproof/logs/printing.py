@@ -67,9 +67,7 @@ def residue_modulus(cell: Cell) -> int:
     return max(granule, cell.page_size, cell.min_align_mask + 1)
 
 
-def _printed(
-    model: KernelModel, cell: Cell, residues: Values, sizes: Values
-) -> Values:
+def _printed(model: KernelModel, cell: Cell, residues: Values, sizes: Values) -> Values:
     printed = map_requests(model, cell, residues, sizes).printed.raw
     return as_array(printed, residues.shape, np.uint64)
 

@@ -25,8 +25,17 @@ KIB: Final = 1024
 _UNKNOWN_POOL: Final = PoolSeen(None, None, None)
 _NOT_ABOUT_FITTING: Final = frozenset(
     {
-        "areas", "pools", "list_init", "zeroing", "iova_link", "pad_slots",
-        "release_size", "bounce_check", "map_copy", "alloc_align", "alloc_page_check",
+        "areas",
+        "pools",
+        "list_init",
+        "zeroing",
+        "iova_link",
+        "pad_slots",
+        "release_size",
+        "bounce_check",
+        "map_copy",
+        "alloc_align",
+        "alloc_page_check",
     }
 )
 

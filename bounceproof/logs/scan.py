@@ -203,10 +203,10 @@ def _merged(seen: list[Seen]) -> list[Seen]:
     """Without cut lines that say no more than a whole one of the same boot."""
     whole = {(id(s.facts), s.message.kind) for s in seen if not s.message.cut}
     kept = [
-        s for s in seen
+        s
+        for s in seen
         if not s.message.cut
-        or ((id(s.facts), s.message.kind) not in whole
-        and (s.message.sz is not None))
+        or ((id(s.facts), s.message.kind) not in whole and (s.message.sz is not None))
     ]
     return [replace(s) for s in kept]
 

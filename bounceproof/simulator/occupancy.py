@@ -61,8 +61,13 @@ def simulate_taken(
         k, request.page_size, path, granule, m, pa, size
     )
     nothing = {
-        "ok": not refused, "bounced": False, "slot": None, "nslots": None,
-        "tlb_addr": None, "sz": None, "hang": False,
+        "ok": not refused,
+        "bounced": False,
+        "slot": None,
+        "nslots": None,
+        "tlb_addr": None,
+        "sz": None,
+        "hang": False,
     }
     if not bounced:
         return nothing

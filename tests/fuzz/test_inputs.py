@@ -55,9 +55,7 @@ def test_batch_lines(line: dict[str, object] | bytes) -> None:
         source.seek(0)
         sink = io.BytesIO()
         try:
-            answer_lines(
-                os.dup(source.fileno()), sink, KERNEL, device("nvme"), {}
-            )
+            answer_lines(os.dup(source.fileno()), sink, KERNEL, device("nvme"), {})
         except BadLine as error:
             assert str(error).startswith("line ")
             return

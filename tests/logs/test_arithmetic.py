@@ -21,7 +21,13 @@ from bounceproof.simulator.batch import empty_list
 from bounceproof.simulator.single import SingleRequest, simulate
 
 KERNELS = [
-    "v6.1.192", "v6.2.12", "v6.6", "v6.6.24", "v6.9", "v6.12", "v6.6+will-v3",
+    "v6.1.192",
+    "v6.2.12",
+    "v6.6",
+    "v6.6.24",
+    "v6.9",
+    "v6.12",
+    "v6.6+will-v3",
     "v6.2.12+yu-loop-counter",
 ]
 CELLS = [
@@ -39,8 +45,17 @@ def _single(
     cell: Cell, address: int, size: int, start: int, slots: int
 ) -> SingleRequest:
     return SingleRequest(
-        cell.page_size, cell.path.value, cell.granule, cell.min_align_mask,
-        NO_SEG_BOUNDARY, 1 << 31, slots, 1, start, address, size,
+        cell.page_size,
+        cell.path.value,
+        cell.granule,
+        cell.min_align_mask,
+        NO_SEG_BOUNDARY,
+        1 << 31,
+        slots,
+        1,
+        start,
+        address,
+        size,
     )
 
 
@@ -53,8 +68,11 @@ def test_printing_is_exact(kernel: str, cell: Cell) -> None:
     limit = min(NVME.max_size(model, cell), 1 << 19)
     asked = [
         _single(
-            cell, HIGH + rng.randrange(0, 1 << 17, 4),
-            rng.randrange(512, limit + 1, 512), rng.randrange(512), 512,
+            cell,
+            HIGH + rng.randrange(0, 1 << 17, 4),
+            rng.randrange(512, limit + 1, 512),
+            rng.randrange(512),
+            512,
         )
         for _ in range(120)
     ]
@@ -134,9 +152,19 @@ def test_bound_on_used_slots(kernel: str, cell: Cell) -> None:
         total = int(np.ravel(map_requests(model, cell, *one).total.raw)[0])
         given = int(model.alloc_align_masks(cell)[0])
         found = e.search_area(
-            c.codes(state), _occupied(rng, slots, used), 0, slots,
-            rng.randrange(slots), used, cell.page_size, cell.min_align_mask, given,
-            HIGH + residue, total, 1 << 31, -1,
+            c.codes(state),
+            _occupied(rng, slots, used),
+            0,
+            slots,
+            rng.randrange(slots),
+            used,
+            cell.page_size,
+            cell.min_align_mask,
+            given,
+            HIGH + residue,
+            total,
+            1 << 31,
+            -1,
         )
         assert found >= 0, (residue, size, used)
         tried += 1

@@ -38,8 +38,17 @@ def test_text_is_75_columns(line: str) -> None:
 
 def test_options_override_the_log() -> None:
     answer = run_json(
-        THREAD_BOOT + FULL, "--kernel", "v6.12", "--page-size", "16K",
-        "--granule", "16384", "--device", "nvme", "--path", "iommu",
+        THREAD_BOOT + FULL,
+        "--kernel",
+        "v6.12",
+        "--page-size",
+        "16K",
+        "--granule",
+        "16384",
+        "--device",
+        "nvme",
+        "--path",
+        "iommu",
     )
     (message,) = answer["messages"]
     assert message["kernel"] == "v6.12"

@@ -49,26 +49,62 @@ def test_prefix(line: str) -> None:
 
 FORMS = {
     "nvme 0000:00:01.0: swiotlb buffer is full (sz: 4096 bytes)": (
-        Kind.FULL, "nvme", "0000:00:01.0", 4096),
+        Kind.FULL,
+        "nvme",
+        "0000:00:01.0",
+        4096,
+    ),
     "hv_storvsc f8b3781a-1e82-4818-a1c3-63d806ec15bb: swiotlb buffer is full"
     " (sz: 258048 bytes), total 32768 (slots), used 0 (slots)": (
-        Kind.FULL, "hv_storvsc", "f8b3781a-1e82-4818-a1c3-63d806ec15bb", 258048),
+        Kind.FULL,
+        "hv_storvsc",
+        "f8b3781a-1e82-4818-a1c3-63d806ec15bb",
+        258048,
+    ),
     "0000:00:1f.2: swiotlb buffer is full (sz: 65536 bytes)": (
-        Kind.FULL, None, "0000:00:1f.2", 65536),
+        Kind.FULL,
+        None,
+        "0000:00:1f.2",
+        65536,
+    ),
     "DMA: Out of SW-IOMMU space for 65536 bytes at device 0000:00:1f.2": (
-        Kind.OUT_OF_SPACE, None, "0000:00:1f.2", 65536),
+        Kind.OUT_OF_SPACE,
+        None,
+        "0000:00:1f.2",
+        65536,
+    ),
     "PCI-DMA: Out of SW-IOMMU space for 512 bytes at device 0000:00:1f.2": (
-        Kind.OUT_OF_SPACE, None, "0000:00:1f.2", 512),
+        Kind.OUT_OF_SPACE,
+        None,
+        "0000:00:1f.2",
+        512,
+    ),
     "ahci 0000:00:1f.2: DMA: Out of SW-IOMMU space for 65536 bytes": (
-        Kind.OUT_OF_SPACE, "ahci", "0000:00:1f.2", 65536),
+        Kind.OUT_OF_SPACE,
+        "ahci",
+        "0000:00:1f.2",
+        65536,
+    ),
     "swiotlb: coherent allocation failed for device 0000:03:00.0 size=2097152": (
-        Kind.COHERENT, None, "0000:03:00.0", 2097152),
+        Kind.COHERENT,
+        None,
+        "0000:03:00.0",
+        2097152,
+    ),
     "nouveau 0000:01:00.0: swiotlb: coherent allocation failed, size=2097152": (
-        Kind.COHERENT, "nouveau", "0000:01:00.0", 2097152),
+        Kind.COHERENT,
+        "nouveau",
+        "0000:01:00.0",
+        2097152,
+    ),
     "virtio-pci 0000:00:02.0: Cannot allocate pages from non page-aligned swiotlb"
     " addr 0x00000000be826800.": (Kind.PAGE_ALIGN, "virtio-pci", "0000:00:02.0", None),
     "nvme 0000:00:01.0: Unsupported alignment constraint": (
-        Kind.ALIGNMENT, "nvme", "0000:00:01.0", None),
+        Kind.ALIGNMENT,
+        "nvme",
+        "0000:00:01.0",
+        None,
+    ),
     "nvme 0000:00:01.0: Alloc alignment may prevent fulfilling requests with max"
     " mapping_size": (Kind.ALLOC_ALIGN, "nvme", "0000:00:01.0", None),
     "e1000e 0000:00:19.0: Buffer overflow detected. Allocation size: 2048."
@@ -78,7 +114,11 @@ FORMS = {
     "e1000e 0000:00:19.0: Access before mapping start detected. orig offset 512,"
     " requested offset 16.": (Kind.BEFORE, "e1000e", "0000:00:19.0", None),
     "xhci_hcd 0000:00:14.0: Invalid sizes (mapping: 8192 bytes, alloc: 4096 bytes)": (
-        Kind.SIZES, "xhci_hcd", "0000:00:14.0", 8192),
+        Kind.SIZES,
+        "xhci_hcd",
+        "0000:00:14.0",
+        8192,
+    ),
     "xhci_hcd 0000:00:14.0: DMA bounce buffers are inactive, unable to map unaligned"
     " transaction.": (Kind.INACTIVE, "xhci_hcd", "0000:00:14.0", None),
     "nvme 0000:00:01.0: Can not allocate SWIOTLB buffer earlier and can't now provide"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof diff``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bounceproof.cli.options import json_option, request_options
+from bounceproof.cli.questions import (
+    domain_of,
+    interpret_single_requests,
+    properties_of,
+    question_options,
+)
+from bounceproof.cli.subjects import is_tree, kernel_options, model_of
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@kernel_options
+@request_options
+@question_options
+@json_option
+def diff(
+    a: str,
+    b: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
+    properties: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Show the requests on which the kernels A and B differ, class by class.
+
+    Both get the same request, each with the mask and the limit of its own driver; a
+    request counts if at least one of the two drivers may send it.  Classes exclude
+    each other and cover every difference.  --property names what mappings are judged
+    by; aligned if left out.  --patch is applied to B.
+
+    Exit codes: 0 the two agree on the whole domain, 1 they differ, 2 usage or input,
+    3 unknown, 4 solver and simulator disagree.
+    """
+    interpret_single_requests()
+    models = [model_of(a, (), settings if is_tree(a) else ())]
+    models.append(model_of(b, patches, settings if is_tree(b) else ()))
+    from bounceproof.report import differences as report
+    from bounceproof.solver.differ import differences
+    from bounceproof.solver.differ_side import side_of
+
+    domain = domain_of(models, options)
+    judged = properties_of(properties or ("aligned",))
+    one, other = (side_of(model) for model in models)
+    result = differences(one, other, domain, judged, timeout)
+    click.echo(report.as_json(result) if as_json else report.as_text(result))
+    return result.exit_code

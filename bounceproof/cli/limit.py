@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof limit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bounceproof.cli.options import NUMBER, json_option, request_options
+from bounceproof.cli.questions import domain_of, interpret_single_requests
+from bounceproof.cli.subjects import kernel_options, model_of
+
+
+@click.command()
+@click.argument("kernel")
+@kernel_options
+@request_options
+@click.option("--size-step", type=NUMBER, help="Sizes are multiples of this.")
+@click.option("--addr-step", type=NUMBER, help="Addresses too.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.001),
+    default=60.0,
+    show_default=True,
+    help="Seconds for one solver query.",
+)
+@json_option
+def limit(
+    kernel: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Find the largest size that every request may have in KERNEL.
+
+    Asks which sizes an empty pool always satisfies, whatever the driver's limit; shows
+    the driver's beside it.  Areas of one slot set, where the search may give up early,
+    are asked about apart unless --nslabs or --nareas is given.
+
+    Exit codes: 0 the driver's limit is safe everywhere, 1 it is too high somewhere,
+    2 usage or input, 3 unknown, 4 solver and simulator disagree.
+    """
+    interpret_single_requests()
+    model = model_of(kernel, patches, settings)
+    from bounceproof.report import limits as report
+    from bounceproof.solver.differ_side import side_of
+    from bounceproof.solver.limit import limits
+
+    result = limits(side_of(model), domain_of([model], options), timeout)
+    click.echo(report.as_json(result) if as_json else report.as_text(result))
+    return result.verdict.exit_code

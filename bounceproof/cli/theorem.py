@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof theorem``."""
+
+from __future__ import annotations
+
+import click
+
+from bounceproof.cli.options import NUMBER, device_of, json_option
+from bounceproof.cli.questions import (
+    PROPERTIES,
+    interpret_single_requests,
+    properties_of,
+)
+from bounceproof.cli.subjects import model_of
+
+DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
+
+
+@click.command()
+@click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    type=click.Choice(PROPERTIES),
+    help="A property to ask; all of them if left out.",
+)
+@click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes; all if left out.")
+@click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
+@click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.001),
+    default=60.0,
+    show_default=True,
+    help="Seconds for one solver query.",
+)
+@json_option
+def theorem(
+    kernels: tuple[str, ...],
+    properties: tuple[str, ...],
+    page_size: int | None,
+    granule: int | None,
+    min_align_mask: int | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    """Ask whether granule and min_align_mask always work together.
+
+    No granule below IO_TLB_SIZE, no min_align_mask above a granule: does each property
+    hold?  A proof, or the smallest counterexample and the weakest side condition that
+    makes it true.  Asks about v6.6+will-v4, v6.9 and v6.10 if no KERNEL is named.
+    """
+    interpret_single_requests()
+    models = [model_of(name) for name in kernels or DEFAULT]
+    from dataclasses import replace
+
+    from bounceproof.cli.options import InputError, option_error
+    from bounceproof.models.validate import BadInput, validate_for
+    from bounceproof.report import theorems as report
+    from bounceproof.solver import theorem as solver
+
+    given = {
+        "page_size": page_size,
+        "granule": granule,
+        "min_align_mask": min_align_mask,
+    }
+    domain = replace(
+        solver.theorem_domain(device_of("generic")),
+        page_size=page_size,
+        granule=granule,
+        min_align_mask=min_align_mask,
+    )
+    try:
+        for model in models:
+            validate_for(model, {**given, "path": "iommu"})
+            if not solver.theorem_cells(model, domain):
+                raise InputError("--min-align-mask: no granule above it is asked about")
+    except BadInput as error:
+        raise option_error(error) from None
+    asked = properties_of(properties)
+    results = [solver.theorems(m, domain, asked, timeout) for m in models]
+    click.echo(report.as_json(results) if as_json else report.as_text(results))
+    return max(result.exit_code for result in results)

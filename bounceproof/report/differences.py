@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``diff`` as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bounceproof.report.checks import domain_json, domain_text
+from bounceproof.report.request import kernel_line, reproduce
+from bounceproof.report.text import size_both, size_text, table, title, wrap
+from bounceproof.solver.confirm import single_request
+from bounceproof.solver.differ import Class, Differences, Member, PairedCell, effect
+from bounceproof.solver.differ_kinds import Fate, Kind, Number, Sender
+from bounceproof.solver.verdict import Verdict
+
+_WORDS = {"holds": "same", "broken": "different"}
+_NUMBERS = {
+    Number.SZ: "with another size logged",
+    Number.SLOT: "from another slot on",
+    Number.TLB_ADDR: "from the same slot on, at another tlb_addr",
+    Number.NSLOTS: "with another number of slots",
+}
+
+
+def verdict_word(result: Differences) -> str:
+    """``same``, ``different``, ``unknown`` or ``disagree``."""
+    return _WORDS.get(result.verdict.value, result.verdict.value)
+
+
+def kind_text(kind: Kind) -> str:
+    """A class in a line, the kernels as A and B."""
+    if kind.sender is not Sender.BOTH:
+        one, other = ("A", "B") if kind.sender is Sender.ONLY_A else ("B", "A")
+        fate = kind.a or kind.b
+        return (
+            f"only {one}'s driver may send it ({other}'s limit is lower): {one} {fate}"
+        )
+    if kind.a is not kind.b:
+        return f"A {kind.a}, B {kind.b}"
+    if kind.lost is not None:
+        return f"both map, B alone breaks {kind.lost.value}"
+    if kind.won is not None:
+        return f"both map, A alone breaks {kind.won.value}"
+    assert kind.number is not None
+    if kind.a is Fate.MAPS:
+        return f"both map, {_NUMBERS[kind.number]}"
+    if kind.number is Number.NSLOTS:
+        return f"each {kind.a}, looking for another number of slots"
+    return f"each {kind.a}, {_NUMBERS[kind.number]}"
+
+
+def kind_id(kind: Kind) -> str:
+    """A name for a class that does not change from run to run."""
+    parts: list[str] = [kind.sender.value]
+    parts += [f"{n} {f.value}" for n, f in (("A", kind.a), ("B", kind.b)) if f]
+    if kind.lost is not None:
+        parts.append(f"lost {kind.lost.value}")
+    if kind.won is not None:
+        parts.append(f"won {kind.won.value}")
+    if kind.number is not None:
+        parts.append(kind.number.value)
+    return ", ".join(parts)
+
+
+def _cell_json(paired: PairedCell) -> dict[str, Any]:
+    cell = paired.cell
+    return {
+        "page_size": cell.page_size,
+        "path": cell.path.value,
+        "granule": cell.granule,
+        "min_align_mask_a": None if paired.a is None else paired.a.min_align_mask,
+        "min_align_mask_b": None if paired.b is None else paired.b.min_align_mask,
+        "limit_a": None if paired.a is None else paired.limit_a,
+        "limit_b": None if paired.b is None else paired.limit_b,
+    }
+
+
+def _side_json(member: Member, name: str, first: bool) -> dict[str, Any] | None:
+    cell = member.paired.a if first else member.paired.b
+    outcome = member.a if first else member.b
+    if cell is None or outcome is None:
+        return None
+    request = single_request(cell, member.point).fields()
+    return {"kernel": name, **request, **outcome}
+
+
+def _class_json(result: Differences, found: Class) -> dict[str, Any]:
+    member = found.smallest
+    return {
+        "class": kind_id(found.kind),
+        "text": kind_text(found.kind),
+        "effect": effect(found.kind),
+        "a": _side_json(member, result.a.name, True),
+        "b": _side_json(member, result.b.name, False),
+        "confirmed": member.confirmed,
+        "minimum": member.minimum,
+        "cells": [_cell_json(paired) for paired in found.cells],
+    }
+
+
+def as_json(result: Differences) -> str:
+    """One JSON object, schema 1."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "command": "diff",
+            "a": result.a.name,
+            "b": result.b.name,
+            "domain": domain_json(result.domain),
+            "judged": [prop.value for prop in result.properties],
+            "verdict": verdict_word(result),
+            "classes": [_class_json(result, found) for found in result.classes],
+            "cells": [_cell_json(paired) for paired in result.cells],
+            "undecided": [
+                {**_cell_json(paired), "reason": reason}
+                for paired, reason in result.undecided
+            ],
+            "seconds": round(result.seconds, 3),
+        }
+    )
+
+
+def _where(cells: tuple[PairedCell, ...]) -> str:
+    places: dict[str, list[str]] = {}
+    for paired in cells:
+        cell = paired.cell
+        text = f"page {size_text(cell.page_size)}"
+        if cell.path.has_granule and cell.granule != cell.page_size:
+            text += f" granule {size_text(cell.granule)}"
+        known = places.setdefault(cell.path.value, [])
+        known += [text] if text not in known else []
+    return "; ".join(f"{path}: {', '.join(texts)}" for path, texts in places.items())
+
+
+def _outcome_text(outcome: dict[str, Any] | None, fields: dict[str, Any]) -> str:
+    if outcome is None:
+        return Fate.NO_PATH.value
+    if outcome["hang"]:
+        return "the search never ends"
+    if not outcome["bounced"] and outcome["ok"]:
+        return "mapped in place"
+    if outcome["ok"]:
+        return (
+            f"slot {outcome['slot']}, {outcome['nslots']} slots, "
+            f"tlb_addr {outcome['tlb_addr']:#x}"
+        )
+    logged = kernel_line(fields, outcome)
+    return "fails" if logged is None else f'fails: "{logged}"'
+
+
+def _member_lines(result: Differences, found: Class) -> list[str]:
+    member = found.smallest
+    rows: list[tuple[str, ...]] = []
+    point, cell = member.point, member.paired.cell
+    where = f"path {cell.path.value}, page {cell.page_size}"
+    if cell.path.has_granule:
+        where += f", granule {cell.granule}"
+    area = f"start index {point['start_index']} of {point['area_nslabs']} slots"
+    rows.append(
+        ("smallest", f"{point['size']} bytes at {point['orig_addr']:#x}, {area}")
+    )
+    rows.append(("", f"pool from {point['pool_start']:#x}, {where}"))
+    for name, first in (("A", True), ("B", False)):
+        fields = _side_json(member, name, first)
+        outcome = member.a if first else member.b
+        rows.append((name, _outcome_text(outcome, fields or {})))
+    rows.append(("where", _where(found.cells)))
+    lines = table(rows, "    ")
+    mine = _side_json(member, result.a.name, True)
+    mine = mine or _side_json(member, result.b.name, False)
+    if not member.confirmed:
+        lines.append("    NOT CONFIRMED: the simulators do not show this class")
+    if not member.minimum:
+        lines.append("    not proved to be the smallest")
+    assert mine is not None
+    return [
+        *lines,
+        "    again:",
+        wrap(reproduce(mine["kernel"], mine), "      ", "        "),
+    ]
+
+
+def _limits(result: Differences) -> list[str]:
+    """Where the two drivers' masks or limits differ."""
+    rows = []
+    for paired in result.cells:
+        a, b = paired.a, paired.b
+        if a is None or b is None:
+            continue
+        same = a.min_align_mask == b.min_align_mask
+        if same and paired.limit_a == paired.limit_b:
+            continue
+        granule = size_text(a.granule) if a.path.has_granule else "-"
+        first = f"{size_both(paired.limit_a)}, mask {a.min_align_mask:#x}"
+        second = f"{size_both(paired.limit_b)}, mask {b.min_align_mask:#x}"
+        rows.append((size_text(a.page_size), a.path.value, granule, first, second))
+    if not rows:
+        return []
+    head = ("page", "path", "granule", "A's driver", "B's driver")
+    if len(rows) > 12:
+        return [f"The drivers' limits or masks differ in {len(rows)} cells.", ""]
+    return ["The drivers' limits and masks:", *table([head, *rows]), ""]
+
+
+_HEADS = {
+    "worse": "B is worse:",
+    "better": "B is better:",
+    "other": "Different, neither better nor worse:",
+}
+
+
+def as_text(result: Differences) -> str:
+    """``diff`` for a reader."""
+    heading = f"diff {result.a.name} {result.b.name}: {verdict_word(result)}"
+    lines = [*title(heading), f"  A  {result.a.name}", f"  B  {result.b.name}", ""]
+    lines += _limits(result)
+    last = ""
+    for number, found in enumerate(result.classes, 1):
+        if effect(found.kind) != last:
+            last = effect(found.kind)
+            lines += [_HEADS[last], ""]
+        lines.append(wrap(f"{number}. {kind_text(found.kind)}", "  ", "     "))
+        lines += [*_member_lines(result, found), ""]
+    for paired, reason in result.undecided:
+        lines.append(wrap(f"undecided in {_where((paired,))}: {reason}", "", "  "))
+    lines += [*_closing(result), ""]
+    return "\n".join([*lines, *domain_text(result.domain)])
+
+
+def _closing(result: Differences) -> list[str]:
+    judged = ", ".join(prop.value for prop in result.properties) or "nothing"
+    if result.undecided:
+        text = "Whether there is another difference is not decided."
+    elif result.verdict is Verdict.HOLDS:
+        text = "The two agree on every request of the domain, in every number."
+    else:
+        text = (
+            "Each request that differs is in exactly one class; the solver finds none "
+            "outside them."
+        )
+    return [wrap(f"{text} Mappings are judged by: {judged}.")]

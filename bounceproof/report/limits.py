@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``limit`` as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bounceproof.report.checks import domain_json, domain_text
+from bounceproof.report.request import reproduce
+from bounceproof.report.text import size_both, size_text, table, title, wrap
+from bounceproof.solver.confirm import single_request
+from bounceproof.solver.limit import MASKS, CellLimit, Limits
+from bounceproof.solver.limit_form import ClosedForm
+from bounceproof.solver.verdict import Verdict
+
+
+def _form_json(form: ClosedForm | None) -> dict[str, str] | None:
+    if form is None:
+        return None
+    return {"text": form.text, "latex": form.latex, "c": form.c}
+
+
+def _cell_json(result: Limits, limit: CellLimit) -> dict[str, Any]:
+    cell, request = limit.cell, None
+    if limit.point is not None:
+        request = single_request(cell, limit.point).fields()
+        request = {"kernel": result.side.name, **request}
+    return {
+        "page_size": cell.page_size,
+        "path": cell.path.value,
+        "granule": cell.granule,
+        "min_align_mask": cell.min_align_mask,
+        "areas": limit.areas.value,
+        "limit": limit.safe,
+        "used": limit.used,
+        "sound": limit.sound,
+        "tight": limit.tight,
+        "one_step_more": request,
+        "reason": limit.reason,
+    }
+
+
+def as_json(result: Limits) -> str:
+    """One JSON object, schema 1."""
+    forms = [
+        {"path": path.value, "areas": areas.value, "form": _form_json(form)}
+        for (path, areas), form in result.forms.items()
+    ]
+    return json.dumps(
+        {
+            "schema": 1,
+            "command": "limit",
+            "kernel": result.side.name,
+            "domain": _domain(result),
+            "verdict": result.verdict.shown,
+            "forms": forms,
+            "cells": [_cell_json(result, limit) for limit in result.cells],
+            "seconds": round(result.seconds, 3),
+        }
+    )
+
+
+def _domain(result: Limits) -> dict[str, Any]:
+    facts = domain_json(result.domain)
+    masks = sorted({limit.cell.min_align_mask for limit in result.cells})
+    return {**facts, "min_align_mask": ", ".join(f"{mask:#x}" for mask in masks)}
+
+
+def _safe(limit: CellLimit) -> str:
+    if limit.safe is not None:
+        return size_both(limit.safe)
+    return "unknown" if limit.reason else "no limit found"
+
+
+def _judged(limit: CellLimit) -> str:
+    if limit.safe is None:
+        return limit.reason or "nothing fails"
+    if not limit.tight:
+        return "NOT CONFIRMED in the simulator"
+    if limit.used > limit.safe:
+        return "too high"
+    return "the same" if limit.used == limit.safe else "lower"
+
+
+def _rows(limits: list[CellLimit]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("page", "granule", "mask", "limit", "the driver's", "which is")
+    ]
+    for limit in limits:
+        cell = limit.cell
+        rows.append(
+            (
+                size_text(cell.page_size),
+                size_text(cell.granule) if cell.path.has_granule else "-",
+                f"{cell.min_align_mask:#x}",
+                _safe(limit),
+                size_text(limit.used),
+                _judged(limit),
+            )
+        )
+    return rows
+
+
+def _form_lines(form: ClosedForm | None) -> list[str]:
+    if form is None:
+        return ["  no form tried gives the limit in every cell; see the table"]
+    return [
+        *table([("limit", form.text), ("LaTeX", form.latex), ("C", form.c)]),
+        "  the same number in every cell below",
+    ]
+
+
+def _proof_lines(limits: list[CellLimit]) -> list[str]:
+    proved = [limit for limit in limits if limit.sound and limit.tight]
+    if len(proved) == len(limits):
+        text = "no size up to the limit fails, and one step more fails in the simulator"
+    else:
+        text = f"{len(limits) - len(proved)} cells are not decided"
+    return [wrap(f"each cell: {text}", "  ", "    ")]
+
+
+def _example(result: Limits, limits: list[CellLimit]) -> list[str]:
+    """The first cell whose driver's limit is too high, with a request that fails."""
+    high = [x for x in limits if x.safe is not None and x.used > x.safe]
+    for limit in high[:1]:
+        if limit.point is None:
+            continue
+        fields = single_request(limit.cell, limit.point).fields()
+        command = reproduce(result.side.name, fields)
+        return ["  one step above the limit, e.g.:", wrap(command, "    ", "      ")]
+    return []
+
+
+_HEADS = {
+    Verdict.HOLDS: "the driver's limit is safe",
+    Verdict.BROKEN: "the driver's limit is too high",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.DISAGREE: "solver and simulator disagree",
+}
+
+
+def as_text(result: Limits) -> str:
+    """``limit`` for a reader."""
+    lines = [*title(f"limit {result.side.name}: {_HEADS[result.verdict]}"), ""]
+    lines.append(
+        wrap(
+            "The largest size that every request may have so that an empty pool "
+            f"satisfies it, in steps of {result.step} bytes. P is the page size, G the "
+            "granule, m the min_align_mask."
+        )
+    )
+    for (path, areas), form in result.forms.items():
+        here = [x for x in result.cells if x.cell.path is path and x.areas is areas]
+        lines += ["", f"path {path.value}, {areas.value}:", *_form_lines(form)]
+        lines += [*_proof_lines(here), *table(_rows(here)), *_example(result, here)]
+    if {limit.cell.min_align_mask for limit in result.cells} == set(MASKS):
+        lines += ["", wrap("Masks above the granule are left out on paths with one.")]
+    return "\n".join([*lines, "", *domain_text(result.domain)])

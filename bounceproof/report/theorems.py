@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``theorem`` as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bounceproof.report.checks import domain_json
+from bounceproof.report.request import reproduce
+from bounceproof.report.text import size_text, title, wrap
+from bounceproof.solver.confirm import single_request
+from bounceproof.solver.properties import MEANING
+from bounceproof.solver.theorem import CONDITIONS, Side, Theorem, Theorems
+from bounceproof.solver.verdict import Verdict
+
+_WORDS = {
+    Verdict.HOLDS: "TRUE",
+    Verdict.BROKEN: "FALSE",
+    Verdict.UNKNOWN: "NOT DECIDED",
+    Verdict.DISAGREE: "SOLVER AND SIMULATOR DISAGREE",
+}
+STATEMENT = (
+    "For every granule G of 2 KiB or more and every min_align_mask m = 2^k - 1 below "
+    "G, every request that an untrusted device sends through dma-iommu, of any size "
+    "within dma_max_mapping_size(), any address, pool and start index, keeps the "
+    "property."
+)
+
+
+def _side_text(side: Side) -> str:
+    return " and ".join(condition.text for condition in side)
+
+
+def _request(result: Theorems, theorem: Theorem) -> dict[str, Any] | None:
+    example = theorem.finding.counterexample
+    if example is None:
+        return None
+    request = single_request(example.cell, example.point).fields()
+    known = set(request)
+    extra = {k: v for k, v in example.point.items() if k not in known}
+    extra.pop("area_nslabs", None)
+    return {"kernel": result.model.name, **request, **extra}
+
+
+def _theorem_json(result: Theorems, theorem: Theorem) -> dict[str, Any]:
+    finding, example = theorem.finding, theorem.finding.counterexample
+    return {
+        "property": finding.prop.value,
+        "verdict": finding.verdict.value,
+        "counterexample": _request(result, theorem),
+        "confirmed": finding.confirmed,
+        "minimum": None if example is None else example.minimum,
+        "reason": finding.reason,
+        "true_if": [[c.name for c in side] for side in theorem.weakest],
+        "cells": len(finding.cells),
+        "seconds": round(theorem.seconds, 3),
+    }
+
+
+def as_json(results: list[Theorems]) -> str:
+    """One JSON object, schema 1."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "command": "theorem",
+            "statement": STATEMENT,
+            "conditions": {c.name: c.text for c in CONDITIONS},
+            "kernels": [
+                {
+                    "kernel": result.model.name,
+                    "domain": domain_json(result.domain),
+                    "theorems": [_theorem_json(result, t) for t in result.theorems],
+                }
+                for result in results
+            ],
+        }
+    )
+
+
+def _repair(theorem: Theorem) -> list[str]:
+    if theorem.finding.verdict is not Verdict.BROKEN:
+        return []
+    if not theorem.weakest:
+        return [
+            "    none of the side conditions tried, alone or in pairs, makes it true"
+        ]
+    lines = ["    true if one of these holds, and none of them can be weakened here:"]
+    sides = theorem.weakest
+    return lines + [
+        wrap(f"- {_side_text(side)}", "      ", "        ") for side in sides
+    ]
+
+
+def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
+    finding, example = theorem.finding, theorem.finding.counterexample
+    lines = [f"  {finding.prop.value}: {_WORDS[finding.verdict]}"]
+    if finding.reason is not None:
+        lines.append(wrap(finding.reason, "    "))
+    request = _request(result, theorem)
+    if example is not None and request is not None:
+        point, cell = example.point, example.cell
+        kind = "smallest" if example.minimum else "a"
+        text = (
+            f"{kind} counterexample: {point['size']} bytes at {point['orig_addr']:#x}, "
+            f"granule {size_text(cell.granule)}, m {cell.min_align_mask:#x}, page "
+            f"{size_text(cell.page_size)}, start index {point['start_index']} of "
+            f"{point['area_nslabs']} slots"
+        )
+        lines.append(wrap(text, "    ", "      "))
+        if finding.confirmed:
+            command = reproduce(result.model.name, request)
+            lines.append(wrap(command, "      ", "        "))
+    return lines + _repair(theorem)
+
+
+def as_text(results: list[Theorems]) -> str:
+    """``theorem`` for a reader."""
+    lines = [*title("theorem: granule and min_align_mask work together"), ""]
+    lines += [wrap(STATEMENT), ""]
+    for result in results:
+        lines += [*title(result.model.name)]
+        for theorem in result.theorems:
+            lines += _theorem_text(result, theorem)
+        lines.append("")
+    asked = dict.fromkeys(t.finding.prop for r in results for t in r.theorems)
+    lines.append("The properties:")
+    lines += [wrap(f"{p.value}: {MEANING[p]}", "  ", "    ") for p in asked]
+    return "\n".join(lines)

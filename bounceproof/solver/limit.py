@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The largest size that every request may have without breaking ``fits``.
+
+For each cell the solver gives the smallest size that some request fails with; the
+limit is one step less.  It is sound, as no smaller size fails, and tight, as the
+request found fails in the simulator too.  A larger size may well fit again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from time import monotonic
+
+from bounceproof.models.constants import IO_TLB_SEGSIZE, SLOT_SET_BYTES
+from bounceproof.models.request import Cell, Path
+from bounceproof.models.search import NoClosedForm
+from bounceproof.models.word import SIZE_T, Truth, Word
+from bounceproof.solver.differ_side import Side
+from bounceproof.solver.domain import Domain, Variables, variables
+from bounceproof.solver.engine import DEFAULT_TIMEOUT, Query, Status, ask
+from bounceproof.solver.limit_form import ClosedForm, Known, fit
+from bounceproof.solver.minimum import Point, minimise, point_of
+from bounceproof.solver.properties import Property, broken
+from bounceproof.solver.verdict import Verdict
+
+LARGEST = 2 * SLOT_SET_BYTES
+"""Sizes asked about, in bytes: more than a slot set never fits."""
+MASKS = (0xFFFF, 0xFFF, 0)
+"""The min_align_masks asked about where none is given and the device allows more."""
+
+
+class Areas(StrEnum):
+    """Which areas a limit is for: one slot set alone is special to the search."""
+
+    LARGER = "areas of two slot sets or more"
+    ONE_SET = "areas of one slot set"
+    GIVEN = "the areas given"
+
+
+@dataclass(frozen=True, slots=True)
+class CellLimit:
+    """One cell: the largest safe size, and the request that fails one step above.
+
+    ``safe`` in bytes, None where no size up to LARGEST fails or the answer is
+    unknown; ``used`` is the limit the driver uses.  ``sound``: no size up to ``safe``
+    fails.  ``tight``: the request at ``point`` fails in the simulator too.
+    """
+
+    cell: Cell
+    areas: Areas
+    used: int
+    safe: int | None
+    point: Point | None
+    sound: bool
+    tight: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every cell's limit, and for each path and kind of area the form that fits all."""
+
+    side: Side
+    domain: Domain
+    step: int
+    cells: tuple[CellLimit, ...]
+    forms: dict[tuple[Path, Areas], ClosedForm | None]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Broken where the driver's limit is above the safe one."""
+        if any(c.point is not None and not c.tight for c in self.cells):
+            return Verdict.DISAGREE
+        if any(c.safe is not None and c.used > c.safe for c in self.cells):
+            return Verdict.BROKEN
+        if not self.cells or any(not c.sound for c in self.cells):
+            return Verdict.UNKNOWN
+        return Verdict.HOLDS
+
+
+def cells_of(side: Side, domain: Domain) -> list[Cell]:
+    """The cells asked about: every mask of :data:`MASKS` below the granule.
+
+    A mask given, or the device's own where it is not nvme's, is asked about alone.
+    """
+    device = domain.device
+    own = domain.min_align_mask is not None or device.min_align_mask is not None
+    if own:
+        return list(domain.cells(side.model))
+    found = []
+    for mask in MASKS:
+        for cell in replace(domain, min_align_mask=mask).cells(side.model):
+            if not cell.path.has_granule or mask < cell.granule:
+                found.append(cell)
+    return sorted(found, key=lambda c: (c.path.value, -c.page_size, -c.granule))
+
+
+def _kinds(domain: Domain) -> tuple[Areas, ...]:
+    if domain.nslabs is not None or domain.nareas is not None:
+        return (Areas.GIVEN,)
+    return Areas.LARGER, Areas.ONE_SET
+
+
+def _restricted(areas: Areas, space: Variables) -> Truth:
+    slots = space.pool.area_nslabs
+    if areas is Areas.ONE_SET:
+        return space.constraint & slots.eq(IO_TLB_SEGSIZE)
+    if areas is Areas.LARGER:
+        return space.constraint & (slots > IO_TLB_SEGSIZE)
+    return space.constraint
+
+
+@dataclass(slots=True)
+class _Finder:
+    side: Side
+    domain: Domain
+    step: int
+    seconds: float
+
+    def _asked(self, cell: Cell) -> tuple[Variables, Truth]:
+        space = variables(self.domain, cell, LARGEST)
+        return space, broken(Property.FITS, self.side.model, cell, space)
+
+    def find(self, cell: Cell, areas: Areas, guesses: set[int]) -> CellLimit:
+        """The limit of one cell; ``guesses`` are likely failing sizes."""
+        used = self.domain.device.max_size(self.side.model, cell)
+        try:
+            space, question = self._asked(cell)
+        except NoClosedForm as error:
+            return CellLimit(cell, areas, used, None, None, False, False, str(error))
+        violation = _restricted(areas, space) & question
+        size, reason, point = self._smallest(cell, space, violation, guesses)
+        if reason is not None or point is None:
+            sound = reason is None
+            return CellLimit(cell, areas, used, None, None, sound, sound, reason)
+        tight = self.side.shows(Property.FITS, cell, point)
+        return CellLimit(cell, areas, used, size - self.step, point, True, tight)
+
+    def _smallest(
+        self, cell: Cell, space: Variables, violation: Truth, guesses: set[int]
+    ) -> tuple[int, str | None, Point | None]:
+        """The smallest failing size with its point, or a reason, or neither."""
+        name = f"limit {cell.path} page {cell.page_size} granule {cell.granule}"
+        size, fields = space.request.size, space.ordered()
+        bound, point = LARGEST + 1, None
+        for guess in sorted(guesses):
+            here = violation & size.eq(Word(guess, SIZE_T))
+            answer = ask(Query(f"{name}: likely size {guess}", here), self.seconds)
+            if answer.model is not None:
+                bound, point = guess, point_of(answer.model, fields)
+                break
+        below = violation & (size < Word(bound, SIZE_T))
+        answer = ask(Query(name, below), self.seconds)
+        if answer.status is Status.UNKNOWN:
+            return bound, answer.reason or "no answer", None
+        if answer.model is None:
+            return bound, None, point
+        found = minimise(name, below, {"size": size}, answer.model, self.seconds)
+        if not found.proved:
+            return bound, found.reason or "not proved smallest", None
+        smallest = found.point["size"]
+        here = violation & size.eq(Word(smallest, SIZE_T))
+        answer = ask(Query(f"{name}: tight", here), self.seconds)
+        if answer.model is None:
+            return smallest, answer.reason or "the smallest size lost its model", None
+        return smallest, None, point_of(answer.model, fields)
+
+
+def step_of(domain: Domain, path: Path, page_size: int) -> int:
+    """Bytes from one size to the next."""
+    step = domain.size_step or domain.device.size_step
+    return max(step, page_size) if path is Path.ALLOC else step
+
+
+def _likely(cell: Cell, step: int) -> int:
+    """A failing size that spares the solver a search where it is the smallest."""
+    mask = cell.min_align_mask
+    return SLOT_SET_BYTES - (mask + 1 if mask else 0) + step
+
+
+def limits(side: Side, domain: Domain, seconds: float = DEFAULT_TIMEOUT) -> Limits:
+    """The limit of every cell, and closed forms."""
+    started = monotonic()
+    found: list[CellLimit] = []
+    seen: dict[tuple[object, ...], int] = {}
+    for cell in cells_of(side, domain):
+        step = step_of(domain, cell.path, cell.page_size)
+        finder = _Finder(side, domain, step, seconds)
+        for areas in _kinds(domain):
+            alike = (
+                (cell.path, areas, cell.granule, cell.min_align_mask),
+                (cell.path, areas, cell.page_size, "any mask"),
+            )
+            guesses = {seen[key] for key in alike if key in seen}
+            limit = finder.find(cell, areas, guesses | {_likely(cell, step)})
+            found.append(limit)
+            if limit.safe is not None:
+                seen |= dict.fromkeys(alike, limit.safe + step)
+    forms = {
+        key: _form(found, *key)
+        for key in dict.fromkeys((limit.cell.path, limit.areas) for limit in found)
+    }
+    step = domain.size_step or domain.device.size_step
+    return Limits(side, domain, step, tuple(found), forms, monotonic() - started)
+
+
+def _form(found: list[CellLimit], path: Path, areas: Areas) -> ClosedForm | None:
+    """The simplest expression that gives the limit of every cell, or None."""
+    wanted = [c for c in found if c.cell.path is path and c.areas is areas]
+    if any(c.safe is None for c in wanted):
+        return None
+    known = [
+        Known(c.cell.page_size, c.cell.granule, c.cell.min_align_mask, c.safe or 0)
+        for c in wanted
+    ]
+    return fit(known, path.has_granule)
