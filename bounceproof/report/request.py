@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
+from bounceproof.models.defaults import FIELDS
 from bounceproof.models.outcome import cases
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.search import Area, NoClosedForm, Search
@@ -17,19 +18,6 @@ from bounceproof.report.arithmetic import Shown, arithmetic
 from bounceproof.report.picture import slot_set
 from bounceproof.report.text import WIDTH, table, wrap
 
-REQUEST_FIELDS = (
-    "page_size",
-    "path",
-    "granule",
-    "min_align_mask",
-    "seg_boundary_mask",
-    "pool_start",
-    "nslabs",
-    "nareas",
-    "start_index",
-    "orig_addr",
-    "size",
-)
 _HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
 
 
@@ -50,7 +38,7 @@ def kernel_line(
 
 def _words(kernel: str, fields: dict[str, Any]) -> list[str]:
     words = [f"bounceproof simulate {shlex.quote(kernel)}"]
-    for name in REQUEST_FIELDS:
+    for name in FIELDS:
         if name == "granule" and not Path(fields["path"]).has_granule:
             continue
         value = hex(fields[name]) if name in _HEX else str(fields[name])
