@@ -11,6 +11,7 @@ from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SIZE,
     MAX_AREA_SLOTS,
+    PAGE_SIZES,
     U32_MAX,
 )
 from bounceproof.models.request import KernelModel, Path
@@ -49,7 +50,7 @@ def _granularity(given: Mapping[str, Any]) -> None:
         return
     if not is_power(granule):
         raise BadInput("granule", granule, "not a power of two")
-    largest = LARGEST_PAGE if page is None else page
+    largest = max(PAGE_SIZES) if page is None else page
     if granule > largest:
         raise BadInput("granule", granule, f"larger than the page of {largest} bytes")
 

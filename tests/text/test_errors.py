@@ -17,6 +17,10 @@ from tests.conftest import Run
 
 CASES = [
     (
+        ["check", "v6.6", "--granule", "128K"],
+        "--granule 131072: larger than the page of 65536 bytes",
+    ),
+    (
         ["simulate", "v6.6", "--granule", "128K"],
         "--granule 131072: larger than the page of 65536 bytes",
     ),
