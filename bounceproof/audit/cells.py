@@ -21,7 +21,7 @@ from bounceproof.models.request import Path
 from bounceproof.models.state import DECISION_POINTS, KernelState, Origin
 from bounceproof.solver import engine
 from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
+from bounceproof.solver.properties import Property, applies
 
 _ROOMS = ("models", "simulator", "solver", "audit")
 _ELSEWHERE = Origin("", "", "", "", "")
@@ -93,13 +93,17 @@ class Selection:
     paths: tuple[Path, ...] = ()
 
     def units(self) -> list[Unit]:
-        """Every line, kernel by kernel, largest pages first."""
+        """Every line, kernel by kernel, largest pages first.
+
+        A property is left out on paths where it is not asked.
+        """
         return [
             Unit(state, prop, device, page, path, granule)
             for state in dict.fromkeys(self.states)
             for device in dict.fromkeys(self.devices)
             for page, path, granule in self._cells(state, device)
             for prop in self.properties
+            if applies(prop, path)
         ]
 
     def _cells(
