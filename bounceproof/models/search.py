@@ -106,6 +106,8 @@ def geometry(rule: SearchRule, comparing: bool) -> Geometry:
     """
     if rule.fall_through:
         raise NoClosedForm("the loop tests inadmissible slots too")
+    if not rule.stride:
+        raise NoClosedForm("a stride of 0 never leaves a slot that does not fit")
     mask = rule.zero_mask | (rule.compare_mask if comparing else 0)
     bits = mask >> IO_TLB_SHIFT
     block = bits & -bits if bits else 1

@@ -81,6 +81,7 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
 
     Every visited slot can be blocked and still leave ``nslots`` free slots elsewhere,
     unless the area is one slot set and all of it is asked for: then it is empty.
+    A counted loop ends: each step counts at least one, and the stride is not 0.
     Source: the do/while loops of find_slots() and swiotlb_do_find_slots(),
     kernel/dma/swiotlb.c.
     """
@@ -88,7 +89,7 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     endless, slots = FALSE, space.pool.area_nslabs
     whole = mapping.nslots.eq(IO_TLB_SEGSIZE) & slots.eq(IO_TLB_SEGSIZE)
     for case in cases(model, cell, mapping):
-        if case.rule.counted:
+        if case.rule.counted and case.rule.stride:
             continue
         search = _search(case, mapping, space)
         blocked = search.visits().endless & (mapping.nslots <= slots) & ~whole

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
 from bounceproof.models.constants import NO_SEG_BOUNDARY
 from bounceproof.models.request import Cell, Path, Pool, SearchRule
 from bounceproof.models.rule import search_rule
-from bounceproof.models.search import Area, Search
+from bounceproof.models.search import Area, NoClosedForm, Search
 from bounceproof.models.word import U32, U64, Word
 from tests.closed_form.unrolled import unroll
 
@@ -78,3 +80,9 @@ def test_visits_are_those_of_the_loop_everywhere(name: str) -> None:
             for pool, orig in places(rule):
                 for start in range(slots):
                     assert_equal(rule, slots, start, pool, orig)
+
+
+def test_a_stride_of_zero_has_no_closed_form() -> None:
+    rule = replace(rules_of("v6.12")[0], stride=0)
+    with pytest.raises(NoClosedForm, match="stride of 0"):
+        closed(rule, 128, 0, 1 << 20, 4).visits()
