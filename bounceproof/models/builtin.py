@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bounceproof.models import limits, mapping, rule
 from bounceproof.models.constants import SLOT_SET_BYTES
+from bounceproof.models.lifetime import BuiltinLife, Life
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
 from bounceproof.models.state import AllocAlign, IommuBounce, IovaLink, KernelState
 from bounceproof.models.word import SIZE_T, Word
@@ -59,3 +60,6 @@ class BuiltinKernel:
 
     def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
         return rule.search_rule(self.state, cell, alloc_align_mask, large)
+
+    def life(self, cell: Cell) -> Life:
+        return BuiltinLife(self.state)

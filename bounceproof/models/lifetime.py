@@ -8,11 +8,12 @@ as first address and the address after the last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE
 from bounceproof.models.mapping import align_offset, nr_slots
 from bounceproof.models.outcome import slot_address
-from bounceproof.models.request import Cell, Mapping, Path, Pool
+from bounceproof.models.request import Cell, Mapping, Path, Pool, Request
 from bounceproof.models.state import (
     BounceCheck,
     KernelState,
@@ -42,11 +43,81 @@ Range = tuple[Word, Word]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A mapping at pool-wide ``slot`` (unsigned int), the first of its allocation."""
+class Copy:
+    """A copy between ``orig_addr`` and ``tlb_addr`` (phys_addr_t) of ``size`` bytes."""
 
-    state: KernelState
+    orig_addr: Word
+    tlb_addr: Word
+    size: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the end of a mapping frees: ``nslots`` from pool-wide ``first``.
+
+    ``done``: it frees at all, and takes as many off area->used as were added.
+    """
+
+    first: Word
+    nslots: Word
+    done: Truth = TRUE
+
+
+class Life(Protocol):
+    """What becomes of a mapping in one kernel, from its placement to its end."""
+
+    def slots(self, placed: Placed) -> Range:
+        """The bytes of the slots marked as taken."""
+        ...
+
+    def overtakes(self, placed: Placed) -> Truth:
+        """Whether slots are taken that the search did not test."""
+        ...
+
+    def handed_out(self, placed: Placed) -> Range:
+        """The bytes the caller may use."""
+        ...
+
+    def reach(self, placed: Placed) -> tuple[Range, ...]:
+        """What the device can reach, for each direction where that matters."""
+        ...
+
+    def zeroed(self, placed: Placed, direction: Word) -> tuple[Range, ...]:
+        """What is zeroed after the first copy, in order."""
+        ...
+
+    def copied_in(self, placed: Placed, direction: Word) -> Truth:
+        """Whether the original bytes are in the buffer when the device gets it."""
+        ...
+
+    def sync_copy(
+        self, placed: Placed, direction: Word, offset: Word, length: Word
+    ) -> Copy:
+        """The copy that a sync of ``length`` bytes at ``offset`` of a mapping makes."""
+        ...
+
+    def release(self, placed: Placed) -> Release:
+        """The slots that unmapping frees."""
+        ...
+
+
+@runtime_checkable
+class HasLife(Protocol):
+    """A kernel of which live mappings can be asked."""
+
+    def life(self, cell: Cell) -> Life:
+        """What becomes of mappings in ``cell``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """``request`` as ``mapping``, at pool-wide ``slot`` (unsigned int), the first of
+    its allocation."""
+
+    life: Life
     cell: Cell
+    request: Request
     mapping: Mapping
     pool: Pool
     slot: Word
@@ -62,21 +133,8 @@ class Placed:
         return self.start + self.mapping.padding
 
     def slots(self) -> Range:
-        """The bytes of the allocation's slots."""
-        length = self.mapping.nslots.cast(U64) << IO_TLB_SHIFT
-        return self.start, self.start + length
-
-    def handed_out(self) -> Range:
-        """The bytes the caller may use.
-
-        swiotlb_alloc() returns the page that holds the slot's address, and its caller
-        uses whole pages from there; a streaming mapping starts at tlb_addr.
-        """
-        page = Word(self.cell.page_size - 1, U64)
-        if self.cell.path is not Path.ALLOC:
-            return self.tlb_addr, self.tlb_addr + self.mapping.size
-        first = self.start & ~page
-        return first, first + ((self.mapping.size + page) & ~page)
+        """The bytes of the slots marked as taken."""
+        return self.life.slots(self)
 
 
 def within(inner: Range, outer: Range) -> Truth:
@@ -85,119 +143,135 @@ def within(inner: Range, outer: Range) -> Truth:
     return empty | ((inner[0] >= outer[0]) & (inner[1] <= outer[1]))
 
 
-def reach(placed: Placed) -> Range:
-    """What the IOMMU lets the device reach.
-
-    Sources: __iommu_dma_map() and iommu_dma_iova_bounce_and_link(),
-    drivers/iommu/dma-iommu.c.  Without an IOMMU the mapping itself counts.
-    """
-    tlb, mapping = placed.tlb_addr, placed.mapping
-    granule = Word(placed.cell.granule, SIZE_T)
-    if not placed.cell.path.has_granule:
-        return tlb, tlb + mapping.size
-    if placed.cell.path is Path.LINK:
-        head = mapping.orig_addr & (granule - 1)
-        return tlb - head, tlb - head + align(mapping.size, granule)
-    offset = tlb & (granule - 1)
-    return tlb - offset, tlb - offset + align(mapping.size + offset, granule)
-
-
-def zeroed(placed: Placed, direction: Word) -> tuple[Range, ...]:
-    """What dma-iommu zeroes for an untrusted device, in order, after the first copy.
-
-    Sources: iommu_dma_map_page() to v6.9; the same and iommu_dma_map_swiotlb() from
-    v6.10, drivers/iommu/dma-iommu.c.
-    """
-    tlb, mapping = placed.tlb_addr, placed.mapping
-    granule = Word(placed.cell.granule, SIZE_T)
-    if not placed.cell.path.has_granule:
-        return ()
-    end = tlb + mapping.size
-    if placed.state.zeroing is Zeroing.PADDING_UNTRUSTED:
-        return (tlb & ~(granule - 1), tlb), (end, align(end, granule))
-    whole = direction.eq(FROM_DEVICE)
-    return ((ite(whole, tlb, end), tlb + align(mapping.size, granule)),)
-
-
-def copied_in(placed: Placed, direction: Word) -> Truth:
-    """Whether the original bytes are in the buffer when the device gets it.
-
-    Source: swiotlb_tbl_map_single(), kernel/dma/swiotlb.c, and what is zeroed after.
-    """
-    copied = TRUE
-    if placed.state.map_copy is MapCopy.DEVICE_READS:
-        copied = direction.ne(FROM_DEVICE)
-    wiped = FALSE
-    for first, end in zeroed(placed, direction):
-        data_end = placed.tlb_addr + placed.mapping.size
-        wiped = wiped | ((first < data_end) & (end > placed.tlb_addr) & (first < end))
-    return copied & ~wiped
-
-
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """What swiotlb_bounce() copies: ``size`` bytes at ``orig_addr`` in the original."""
+class BuiltinLife:
+    """Mappings of a built-in ``state``."""
 
-    orig_addr: Word
-    size: Word
+    state: KernelState
 
+    def slots(self, placed: Placed) -> Range:
+        """The allocation's slots.  Source: swiotlb_find_slots() and its kin,
+        kernel/dma/swiotlb.c."""
+        length = placed.mapping.nslots.cast(U64) << IO_TLB_SHIFT
+        return placed.start, placed.start + length
 
-def sync_copy(placed: Placed, offset: Word, length: Word) -> Copy:
-    """The copy that a sync of ``length`` bytes at ``offset`` of a mapping makes.
+    def overtakes(self, placed: Placed) -> Truth:
+        """Never: the slots marked are those that the list test asked for."""
+        return FALSE
 
-    Source: swiotlb_bounce(), kernel/dma/swiotlb.c (swiotlb_tbl_sync_single() in
-    v5.10): orig_addr and alloc_size come from the slot that holds the address.  Slots
-    count from the allocation's first: the pool starts at a slot's boundary.
-    """
-    state, mapping, m = placed.state, placed.mapping, placed.cell.min_align_mask
-    behind = mapping.padding.cast(U64) + offset
-    index, first = behind >> IO_TLB_SHIFT, mapping.padding.cast(U64) >> IO_TLB_SHIFT
-    recorded = mapping.orig_addr + ((index - first) << IO_TLB_SHIFT)
-    below = (mapping.padding & LOW).cast(U64)
-    alloc_size = mapping.total - (below + (index << IO_TLB_SHIFT))
-    low, padding = behind & LOW, align_offset(m, 0, recorded)
-    if state.bounce_check is BounceCheck.SIGNED:
-        tlb_offset = (low - padding.cast(U64)).cast(INT).cast(U64)
-    else:
-        tlb_offset = (low.cast(UNSIGNED_INT) - padding).cast(U64)
-    orig_addr, left = recorded + tlb_offset, alloc_size - tlb_offset
-    if state.bounce_check is BounceCheck.NONE:
-        wide = low - padding.cast(U64)
-        return Copy(recorded + wide, length)
-    copied = ite(length > left, left, length)
-    if state.bounce_check is BounceCheck.UNSIGNED:
-        refused = (low < padding.cast(U64)) | (tlb_offset > alloc_size)
-        copied = ite(refused, Word(0, SIZE_T), copied)
-    return Copy(orig_addr, copied)
+    def handed_out(self, placed: Placed) -> Range:
+        """The bytes the caller may use.
 
+        swiotlb_alloc() returns the page that holds the slot's address, and its caller
+        uses whole pages from there; a streaming mapping starts at tlb_addr.
+        """
+        page = Word(placed.cell.page_size - 1, U64)
+        if placed.cell.path is not Path.ALLOC:
+            return placed.tlb_addr, placed.tlb_addr + placed.mapping.size
+        first = placed.start & ~page
+        return first, first + ((placed.mapping.size + page) & ~page)
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """What swiotlb_release_slots() frees: ``nslots`` from pool-wide ``first``."""
+    def reach(self, placed: Placed) -> tuple[Range, ...]:
+        """What the IOMMU lets the device reach.
 
-    first: Word
-    nslots: Word
+        Sources: __iommu_dma_map() and iommu_dma_iova_bounce_and_link(),
+        drivers/iommu/dma-iommu.c.  Without an IOMMU the mapping itself counts.
+        """
+        tlb, mapping = placed.tlb_addr, placed.mapping
+        granule = Word(placed.cell.granule, SIZE_T)
+        if not placed.cell.path.has_granule:
+            return ((tlb, tlb + mapping.size),)
+        if placed.cell.path is Path.LINK:
+            head = mapping.orig_addr & (granule - 1)
+            return ((tlb - head, tlb - head + align(mapping.size, granule)),)
+        offset = tlb & (granule - 1)
+        first = tlb - offset
+        return ((first, first + align(mapping.size + offset, granule)),)
 
+    def zeroed(self, placed: Placed, direction: Word) -> tuple[Range, ...]:
+        """What dma-iommu zeroes for an untrusted device after the first copy.
 
-def release(placed: Placed) -> Release:
-    """The slots that unmapping at tlb_addr frees.
+        Sources: iommu_dma_map_page() to v6.9; the same and iommu_dma_map_swiotlb() from
+        v6.10, drivers/iommu/dma-iommu.c.
+        """
+        tlb, mapping = placed.tlb_addr, placed.mapping
+        granule = Word(placed.cell.granule, SIZE_T)
+        if not placed.cell.path.has_granule:
+            return ()
+        end = tlb + mapping.size
+        if self.state.zeroing is Zeroing.PADDING_UNTRUSTED:
+            return (tlb & ~(granule - 1), tlb), (end, align(end, granule))
+        whole = direction.eq(FROM_DEVICE)
+        return ((ite(whole, tlb, end), tlb + align(mapping.size, granule)),)
 
-    Source: swiotlb_release_slots() (swiotlb_tbl_unmap_single() in v5.10),
-    kernel/dma/swiotlb.c.  A pad_slots recorded elsewhere by mistake reads as 0.
-    """
-    state, mapping, m = placed.state, placed.mapping, placed.cell.min_align_mask
-    is_alloc = placed.cell.path is Path.ALLOC
-    address = placed.handed_out()[0] if is_alloc else placed.tlb_addr
-    offset = align_offset(m, 0, address)
-    index = ((address - offset - placed.pool.start) >> IO_TLB_SHIFT).cast(UNSIGNED_INT)
-    pad_slots = mapping.padding >> IO_TLB_SHIFT
-    if state.pad_slots is PadSlots.RECORDED:
-        index = ite(index.eq(placed.slot + pad_slots), placed.slot, index)
-    below = (mapping.padding & LOW).cast(U64)
-    behind = (index - placed.slot).cast(U64) << IO_TLB_SHIFT
-    stored = mapping.total - (below + behind)
-    if state.release_size is ReleaseSize.CALLER:
-        stored = mapping.printed
-    inside = (index >= placed.slot) & (index < placed.slot + mapping.nslots)
-    size = ite(inside, stored, Word(0, SIZE_T))
-    return Release(index, nr_slots(size + offset).cast(UNSIGNED_INT))
+    def copied_in(self, placed: Placed, direction: Word) -> Truth:
+        """Whether the original bytes are in the buffer when the device gets it.
+
+        Source: swiotlb_tbl_map_single(), kernel/dma/swiotlb.c; what is zeroed after.
+        """
+        copied = TRUE
+        if self.state.map_copy is MapCopy.DEVICE_READS:
+            copied = direction.ne(FROM_DEVICE)
+        wiped = FALSE
+        for first, end in self.zeroed(placed, direction):
+            data_end = placed.tlb_addr + placed.mapping.size
+            wiped = wiped | (
+                (first < data_end) & (end > placed.tlb_addr) & (first < end)
+            )
+        return copied & ~wiped
+
+    def sync_copy(
+        self, placed: Placed, direction: Word, offset: Word, length: Word
+    ) -> Copy:
+        """The copy that a sync of ``length`` bytes at ``offset`` of a mapping makes.
+
+        Source: swiotlb_bounce(), kernel/dma/swiotlb.c (swiotlb_tbl_sync_single() in
+        v5.10): orig_addr and alloc_size come from the slot that holds the address.
+        Slots count from the allocation's first: the pool starts at a slot's boundary.
+        """
+        state, mapping, m = self.state, placed.mapping, placed.cell.min_align_mask
+        place = placed.tlb_addr + offset
+        behind = mapping.padding.cast(U64) + offset
+        index, first = behind >> IO_TLB_SHIFT, mapping.padding.cast(U64) >> IO_TLB_SHIFT
+        recorded = mapping.orig_addr + ((index - first) << IO_TLB_SHIFT)
+        below = (mapping.padding & LOW).cast(U64)
+        alloc_size = mapping.total - (below + (index << IO_TLB_SHIFT))
+        low, padding = behind & LOW, align_offset(m, 0, recorded)
+        if state.bounce_check is BounceCheck.SIGNED:
+            tlb_offset = (low - padding.cast(U64)).cast(INT).cast(U64)
+        else:
+            tlb_offset = (low.cast(UNSIGNED_INT) - padding).cast(U64)
+        orig_addr, left = recorded + tlb_offset, alloc_size - tlb_offset
+        if state.bounce_check is BounceCheck.NONE:
+            wide = low - padding.cast(U64)
+            return Copy(recorded + wide, place, length)
+        copied = ite(length > left, left, length)
+        if state.bounce_check is BounceCheck.UNSIGNED:
+            refused = (low < padding.cast(U64)) | (tlb_offset > alloc_size)
+            copied = ite(refused, Word(0, SIZE_T), copied)
+        return Copy(orig_addr, place, copied)
+
+    def release(self, placed: Placed) -> Release:
+        """The slots that unmapping at tlb_addr frees.
+
+        Source: swiotlb_release_slots() (swiotlb_tbl_unmap_single() in v5.10),
+        kernel/dma/swiotlb.c.  A pad_slots recorded elsewhere by mistake reads as 0.
+        """
+        state, mapping, m = self.state, placed.mapping, placed.cell.min_align_mask
+        is_alloc = placed.cell.path is Path.ALLOC
+        address = self.handed_out(placed)[0] if is_alloc else placed.tlb_addr
+        offset = align_offset(m, 0, address)
+        index = ((address - offset - placed.pool.start) >> IO_TLB_SHIFT).cast(
+            UNSIGNED_INT
+        )
+        pad_slots = mapping.padding >> IO_TLB_SHIFT
+        if state.pad_slots is PadSlots.RECORDED:
+            index = ite(index.eq(placed.slot + pad_slots), placed.slot, index)
+        below = (mapping.padding & LOW).cast(U64)
+        behind = (index - placed.slot).cast(U64) << IO_TLB_SHIFT
+        stored = mapping.total - (below + behind)
+        if state.release_size is ReleaseSize.CALLER:
+            stored = mapping.printed
+        inside = (index >= placed.slot) & (index < placed.slot + mapping.nslots)
+        size = ite(inside, stored, Word(0, SIZE_T))
+        return Release(index, nr_slots(size + offset).cast(UNSIGNED_INT))

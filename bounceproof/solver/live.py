@@ -11,16 +11,8 @@ outcome on an empty one.
 from __future__ import annotations
 
 from bounceproof.models.constants import IO_TLB_SHIFT
-from bounceproof.models.lifetime import (
-    FROM_DEVICE,
-    Placed,
-    copied_in,
-    reach,
-    release,
-    sync_copy,
-    within,
-    zeroed,
-)
+from bounceproof.models.lifetime import FROM_DEVICE, Copy, Placed, Range, within
+from bounceproof.models.outcome import slot_address
 from bounceproof.models.word import FALSE, U64, Truth
 from bounceproof.solver.domain import Variables
 
@@ -33,7 +25,10 @@ def owned_broken(placed: Placed, space: Variables) -> Truth:
     """
     if not placed.cell.path.has_granule:
         return FALSE
-    return ~within(reach(placed), placed.slots())
+    outside = FALSE
+    for reached in placed.life.reach(placed):
+        outside = outside | ~within(reached, placed.slots())
+    return outside
 
 
 def exclusive_broken(placed: Placed, space: Variables) -> Truth:
@@ -42,7 +37,8 @@ def exclusive_broken(placed: Placed, space: Variables) -> Truth:
     Sources: swiotlb_tbl_map_single() and swiotlb_alloc(), kernel/dma/swiotlb.c.
     Assumes that list[] tells free from taken, which mapping and unmapping preserve.
     """
-    return ~within(placed.handed_out(), placed.slots())
+    beyond = ~within(placed.life.handed_out(placed), placed.slots())
+    return beyond | placed.life.overtakes(placed)
 
 
 def returned_broken(placed: Placed, space: Variables) -> Truth:
@@ -51,9 +47,19 @@ def returned_broken(placed: Placed, space: Variables) -> Truth:
     Source: swiotlb_release_slots(), kernel/dma/swiotlb.c.  Assumes that the device's
     min_align_mask is the same at both ends and that the caller gives back what it got.
     """
-    freed = release(placed)
-    same = freed.first.eq(placed.slot) & freed.nslots.eq(placed.mapping.nslots)
-    return ~same
+    freed = placed.life.release(placed)
+    first = slot_address(placed.pool, freed.first)
+    end = first + (freed.nslots.cast(U64) << IO_TLB_SHIFT)
+    taken = placed.slots()
+    return ~(freed.done & first.eq(taken[0]) & end.eq(taken[1]))
+
+
+def synced(placed: Placed, space: Variables) -> Copy:
+    """The copy that the sync in question makes."""
+    extra = space.extra
+    return placed.life.sync_copy(
+        placed, extra["direction"], extra["sync_offset"], extra["sync_size"]
+    )
 
 
 def copy_strays(placed: Placed, space: Variables) -> Truth:
@@ -61,27 +67,22 @@ def copy_strays(placed: Placed, space: Variables) -> Truth:
 
     Source: swiotlb_bounce(), kernel/dma/swiotlb.c.  Independent of the slot.
     """
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    mapping = placed.mapping
-    copy = sync_copy(placed, offset, length)
+    mapping, copy = placed.mapping, synced(placed, space)
     original = (mapping.orig_addr, mapping.orig_addr + mapping.size)
     there = (copy.orig_addr, copy.orig_addr + copy.size)
-    room = mapping.nslots.cast(U64) << IO_TLB_SHIFT
-    here = mapping.padding.cast(U64) + offset + copy.size <= room
-    return copy.size.ne(0) & ~(within(there, original) & here)
+    here = (copy.tlb_addr, copy.tlb_addr + copy.size)
+    inside = within(there, original) & within(here, placed.slots())
+    return copy.size.ne(0) & ~inside
 
 
 def copy_moved(placed: Placed, space: Variables) -> Truth:
     """A sync copies from elsewhere than the place that answers to its offset."""
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    copy = sync_copy(placed, offset, length)
-    return copy.size.ne(0) & copy.orig_addr.ne(placed.mapping.orig_addr + offset)
+    return synced(placed, space).size.ne(0) & copy_misplaced(placed, space)
 
 
 def copy_longer(placed: Placed, space: Variables) -> Truth:
     """A sync copies more than it was asked to."""
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    return sync_copy(placed, offset, length).size > length
+    return synced(placed, space).size > space.extra["sync_size"]
 
 
 def data_overflows(placed: Placed, space: Variables) -> Truth:
@@ -90,9 +91,8 @@ def data_overflows(placed: Placed, space: Variables) -> Truth:
     With :func:`copy_moved` and :func:`copy_longer` impossible, and this, no sync inside
     the mapping strays: it copies what it was asked to, from where, at most.
     """
-    mapping = placed.mapping
-    room = mapping.nslots.cast(U64) << IO_TLB_SHIFT
-    return mapping.padding.cast(U64) + mapping.size > room
+    data = (placed.tlb_addr, placed.tlb_addr + placed.mapping.size)
+    return ~within(data, placed.slots())
 
 
 def zeroing_strays(placed: Placed, space: Variables) -> Truth:
@@ -101,7 +101,7 @@ def zeroing_strays(placed: Placed, space: Variables) -> Truth:
     Source: iommu_dma_map_page(), drivers/iommu/dma-iommu.c.
     """
     wiped, slots = FALSE, placed.slots()
-    for area in zeroed(placed, space.extra["direction"]):
+    for area in placed.life.zeroed(placed, space.extra["direction"]):
         wiped = wiped | ~within(area, slots)
     return wiped
 
@@ -116,15 +116,14 @@ def sync_loses(placed: Placed, space: Variables) -> Truth:
 
 def copy_short(placed: Placed, space: Variables) -> Truth:
     """A sync copies another number of bytes than it was asked to."""
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    return sync_copy(placed, offset, length).size.ne(length)
+    return synced(placed, space).size.ne(space.extra["sync_size"])
 
 
 def copy_misplaced(placed: Placed, space: Variables) -> Truth:
     """A sync copies, or would copy, from another place than its offset's."""
-    offset, length = space.extra["sync_offset"], space.extra["sync_size"]
-    copy = sync_copy(placed, offset, length)
-    return copy.orig_addr.ne(placed.mapping.orig_addr + offset)
+    copy, offset = synced(placed, space), space.extra["sync_offset"]
+    moved = copy.orig_addr.ne(placed.mapping.orig_addr + offset)
+    return moved | copy.tlb_addr.ne(placed.tlb_addr + offset)
 
 
 def original_lost(placed: Placed, space: Variables) -> Truth:
@@ -134,7 +133,7 @@ def original_lost(placed: Placed, space: Variables) -> Truth:
     drivers/iommu/dma-iommu.c.
     """
     direction = space.extra["direction"]
-    return direction.eq(FROM_DEVICE) & ~copied_in(placed, direction)
+    return direction.eq(FROM_DEVICE) & ~placed.life.copied_in(placed, direction)
 
 
 def stale_padding(placed: Placed, space: Variables) -> Truth:
@@ -144,11 +143,19 @@ def stale_padding(placed: Placed, space: Variables) -> Truth:
     """
     if not placed.cell.path.has_granule:
         return FALSE
-    first, end = reach(placed)
-    data = (placed.tlb_addr, placed.tlb_addr + placed.mapping.size)
-    before, after = (first, data[0]), (data[1], end)
-    covered_before, covered_after = before[0] >= before[1], after[0] >= after[1]
-    for area in zeroed(placed, space.extra["direction"]):
-        covered_before = covered_before | within(before, area)
-        covered_after = covered_after | within(after, area)
-    return ~(covered_before & covered_after)
+    zeroed = placed.life.zeroed(placed, space.extra["direction"])
+    stale = FALSE
+    for first, end in placed.life.reach(placed):
+        before = first, placed.tlb_addr
+        after = placed.tlb_addr + placed.mapping.size, end
+        for padding in (before, after):
+            stale = stale | ~_covered(padding, zeroed)
+    return stale
+
+
+def _covered(padding: Range, zeroed: tuple[Range, ...]) -> Truth:
+    """Whether one of the zeroed ranges has all of ``padding``."""
+    covered = padding[0] >= padding[1]
+    for area in zeroed:
+        covered = covered | within(padding, area)
+    return covered

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.lifetime import Placed
+from bounceproof.models.lifetime import HasLife, Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.search import NoClosedForm
@@ -74,9 +74,10 @@ EXTRAS: dict[Property, tuple[str, ...]] = {
 def _placed(
     model: KernelModel, cell: Cell, space: Variables, result: Outcome
 ) -> Placed:
-    if not isinstance(model, BuiltinKernel):
-        raise NoClosedForm("asked of built-in states alone")
-    return Placed(model.state, cell, result.mapping, space.pool, result.slot)
+    if not isinstance(model, HasLife):
+        raise NoClosedForm("the kernel's mappings have no life that can be asked")
+    life = model.life(cell)
+    return Placed(life, cell, space.request, result.mapping, space.pool, result.slot)
 
 
 def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
@@ -130,12 +131,14 @@ def broken_anywhere(
     if prop is Property.ALIGNED:
         bad = misaligned(cell, space.request, mapping, space.pool, slot)
         return (mapped & possible & bad,)
-    if not isinstance(model, BuiltinKernel) or cell.path is Path.LINK:
+    if not isinstance(model, HasLife) or cell.path is Path.LINK:
         return ()
-    placed = Placed(model.state, cell, mapping, space.pool, slot)
+    built = isinstance(model, BuiltinKernel)
+    life = model.life(cell)
+    placed = Placed(life, cell, space.request, mapping, space.pool, slot)
     ways = []
     for part in _LIVE[prop]:
-        anywhere = TRUE if part in _WIDER else possible
+        anywhere = TRUE if built and part in _WIDER else possible
         for way in _WIDER.get(part, (part,)):
             ways.append(mapped & anywhere & way(placed, space))
     return tuple(ways)
