@@ -110,7 +110,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         "Bus addresses are physical addresses: no DMA offset, no address tag bits.",
     ),
     Assumption(
-        "__sme_set __sme_clr dma_addr_encrypted dma_addr_unencrypted",
+        """__sme_set __sme_clr dma_addr_encrypted dma_addr_unencrypted
+        dma_addr_canonical""",
         "first",
         "No memory encryption bit in addresses.",
     ),

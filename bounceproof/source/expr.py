@@ -106,7 +106,7 @@ class Expressions(Core):
         if isinstance(value, Word):
             return value.nonzero()
         if isinstance(value, Pointer):
-            return FALSE if value.at is None else TRUE
+            return FALSE if value.at is None else value.there
         if isinstance(value, Address | FunctionValue | Fresh | Literal):
             return TRUE
         why = value.why if isinstance(value, Poison) else "it has none"
@@ -147,7 +147,9 @@ class Expressions(Core):
             return left.word.eq(right.word)
         left, right = self._null(left), self._null(right)
         if isinstance(left, Pointer) and isinstance(right, Pointer):
-            return Truth(left.at == right.at)
+            both = self.is_true(left, node), self.is_true(right, node)
+            neither = ~both[0] & ~both[1]
+            return neither | (both[0] & both[1] & Truth(left.at == right.at))
         if isinstance(left, FunctionValue) and isinstance(right, FunctionValue):
             return Truth(left.name == right.name)
         kinds = Address | FunctionValue | Fresh | Literal | Pointer
@@ -463,7 +465,7 @@ class Expressions(Core):
             return Address(value.word, kind.to)
         if isinstance(value, Pointer):
             keep = isinstance(kind.to, c.VoidType) and value.at is not None
-            return value if keep else Pointer(value.at, kind.to)
+            return value if keep else Pointer(value.at, kind.to, value.there)
         return value
 
 

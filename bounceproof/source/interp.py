@@ -9,6 +9,7 @@ with ``ite``.  Loops whose condition is no plain number are unrolled up to
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, cast
 
 from bounceproof.models.word import TRUE, Truth, Word
@@ -101,9 +102,17 @@ class Interpreter(Expressions):
         raise self.fail(expr, f"a definition of {name}()")
 
     def invoke(
-        self, function: c.Function, arguments: list[Value], state: State, node: c.Node
+        self,
+        function: c.Function,
+        arguments: list[Value],
+        state: State,
+        node: c.Node,
+        body: Callable[[State], list[Outcome]] | None = None,
     ) -> Value:
-        """Run ``function``; returns its value, with ``state`` as it leaves it."""
+        """Run ``function``; returns its value, with ``state`` as it leaves it.
+
+        ``body`` stands in for the running of its statements.
+        """
         if len(arguments) != len(function.parameters):
             raise self.fail(node, f"{len(function.parameters)} arguments")
         if self._depth >= MAX_DEPTH:
@@ -124,8 +133,8 @@ class Interpreter(Expressions):
         self._depth += 1
         try:
             before = state.condition
-            outcomes = self.execute(function.body, state)
-            return self._finish(function, state, before, outcomes)
+            run = body or partial(self.execute, function.body)
+            return self._finish(function, state, before, run(state))
         finally:
             self._depth -= 1
             self.file, self.local_types, state.frame = outer
@@ -283,6 +292,8 @@ class Interpreter(Expressions):
         if node.init is not None:
             for outcome in self.execute(node.init, state):
                 state = outcome.state
+        if self.passes(node, state):
+            return self.pass_loop(node, state)
         exits: list[State] = []
         running: State | None = state
         turns = split = 0
@@ -296,7 +307,7 @@ class Interpreter(Expressions):
                 if not isinstance(condition.raw, bool):
                     split += 1
                     if split > self.loop_bound:
-                        return self._skip_marking(node, running)
+                        return self.pass_loop(node, running)
                     exits.append(running.fork(~condition))
                     running = running.fork(condition)
                 elif not condition.raw:
@@ -334,7 +345,11 @@ class Interpreter(Expressions):
             return None
         return merged
 
-    def _skip_marking(self, node: c.Loop, state: State) -> list[Outcome]:
+    def passes(self, node: c.Loop, state: State) -> bool:
+        """Whether a loop is passed over even where its turns are known."""
+        return False
+
+    def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
         """Pass over a loop that only writes to memory nobody reads."""
         if self.loop_bound == 0 and isinstance(node.step, c.Update):
             target = node.step.target
@@ -353,7 +368,7 @@ class Interpreter(Expressions):
             isinstance(s, c.ExprStatement)
             and isinstance(s.expr, c.Assign)
             and not s.expr.op
-            and self._in_sink(s.expr.target, state)
+            and self.in_sink(s.expr.target, state)
             and self._changes_nothing(s.expr.value)
             for s in statements
         )
@@ -374,7 +389,7 @@ class Interpreter(Expressions):
                 return False
         return not (isinstance(expr, c.Assign | c.Update))
 
-    def _in_sink(self, target: c.Expr, state: State) -> bool:
+    def in_sink(self, target: c.Expr, state: State) -> bool:
         while isinstance(target, c.Member) and not target.arrow:
             target = target.base
         if not isinstance(target, c.Index):

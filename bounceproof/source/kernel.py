@@ -7,10 +7,12 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
+from bounceproof.models.search import NoClosedForm
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source import syntax as c
 from bounceproof.source.driver import Driver
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.life import SourceLife
 from bounceproof.source.machine import POOL_START, Layout, Machine, u64
 from bounceproof.source.memory import (
     NOTHING,
@@ -197,6 +199,13 @@ class SourceKernel:
         """The C admissibility test of the slot whose DMA address is ``tlb_addr``."""
         reader = self.reader(cell.page_size)
         return reader.admissible(cell, alloc_align_mask, large, tlb_addr, orig_addr)
+
+    def life(self, cell: Cell) -> SourceLife:
+        """What becomes of mappings in ``cell``.  NoClosedForm for path ``link``."""
+        if cell.path is Path.LINK:
+            raise NoClosedForm("how dma_iova_link()'s pieces end is not read off trees")
+        program, shape = self.program(cell.page_size), self.reader(cell.page_size).shape
+        return SourceLife(program, cell, self._required_entry(cell), shape)
 
     def run(self, cell: Cell, orig_addr: int, size: int, pool: PoolNumbers) -> Run:
         """Run one whole mapping of ``size`` bytes at ``orig_addr`` on ``pool``.

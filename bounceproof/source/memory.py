@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import TRUE, Truth, Word, ite
+from bounceproof.models.word import FALSE, TRUE, Truth, Word, ite
 from bounceproof.source.syntax import Type, VoidType
 
 Location: TypeAlias = tuple[Any, ...]
@@ -19,10 +19,12 @@ Location: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A pointer to a location the evaluator knows; NULL where ``at`` is None."""
+    """A pointer to a location the evaluator knows; NULL where ``at`` is None, and
+    where ``there`` does not hold."""
 
     at: Location | None
     to: Type
+    there: Truth = field(default=TRUE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ Value: TypeAlias = (
 )
 NULL = Pointer(None, VoidType())
 NOTHING = Nothing()
+_EITHER = "it points to one thing or another"
 
 
 @dataclass(slots=True)
@@ -132,11 +135,22 @@ def merge_values(condition: Truth, a: Value, b: Value) -> Value:
         return a if same else ite(condition, a, b)
     if isinstance(a, Address) and isinstance(b, Address):
         return Address(ite(condition, a.word, b.word), a.to)
+    if isinstance(a, Pointer) and isinstance(b, Pointer):
+        return _merge_pointers(condition, a, b)
     if not isinstance(a, Word) and a == b:
         return a
     if isinstance(a, Poison):
         return a
-    return b if isinstance(b, Poison) else Poison("it points to one thing or another")
+    return b if isinstance(b, Poison) else Poison(_EITHER)
+
+
+def _merge_pointers(condition: Truth, a: Pointer, b: Pointer) -> Value:
+    if a.at is not None and b.at is not None and a != b:
+        return Poison(_EITHER)
+    there = [FALSE if pointer.at is None else pointer.there for pointer in (a, b)]
+    chosen = (condition & there[0]) | (~condition & there[1])
+    known = a if b.at is None else b
+    return known if known.at is None else Pointer(known.at, known.to, chosen)
 
 
 def _unwritten(like: Value, *, zeroed: bool) -> Value:
