@@ -17,9 +17,9 @@ from bounceproof.cli.options import (
     request_options,
 )
 from bounceproof.cli.questions import interpret_single_requests
-from bounceproof.cli.subjects import builtin_state, kernel_options, model_of
+from bounceproof.cli.subjects import kernel_options, model_of
 from bounceproof.models.defaults import complete
-from bounceproof.models.state import KernelState
+from bounceproof.models.request import KernelModel
 from bounceproof.models.validate import BadInput
 
 
@@ -70,7 +70,7 @@ def simulate(
     from bounceproof.report import simulations
 
     if history is not None:
-        return _history(builtin_state(model, "--history"), history, as_json)
+        return _history(model, history, as_json)
 
     try:
         fields = complete(model, device, options)
@@ -81,7 +81,7 @@ def simulate(
     return 0
 
 
-def _history(state: KernelState, source: str, as_json: bool) -> int:
+def _history(model: KernelModel, source: str, as_json: bool) -> int:
     from bounceproof.report import histories
     from bounceproof.simulator.history_types import HistoryError
 
@@ -89,7 +89,7 @@ def _history(state: KernelState, source: str, as_json: bool) -> int:
     with open(descriptor, closefd=source != "-") as stream:
         text = stream.read()
     try:
-        click.echo(histories.render(state, text, as_json))
+        click.echo(histories.render(model, text, as_json))
     except (HistoryError, ValueError) as error:
         raise InputError(f"--history '{source}': {error}") from None
     return 0

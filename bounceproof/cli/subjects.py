@@ -13,7 +13,6 @@ from bounceproof.cli.options import InputError, state_of
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import base_state
 from bounceproof.models.request import KernelModel
-from bounceproof.models.state import KernelState
 
 if TYPE_CHECKING:
     from bounceproof.solver.ask import Checked
@@ -108,13 +107,6 @@ def base_of(name: str, model: KernelModel, patches: tuple[str, ...]) -> KernelMo
     if not is_tree(name):
         return BuiltinKernel(base_state(name))
     return tree_model(name) if patches else model
-
-
-def builtin_state(model: KernelModel, option: str) -> KernelState:
-    """The state of a built-in kernel; InputError for a tree."""
-    if isinstance(model, BuiltinKernel):
-        return model.state
-    raise InputError(f"{option}: {model.name} is a tree; name a built-in kernel")
 
 
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:

@@ -183,6 +183,20 @@ class RunsItself(Protocol):
 
 
 @runtime_checkable
+class RunsHistories(Protocol):
+    """A kernel that runs histories of calls on its own code."""
+
+    def run_history(
+        self, machine: Dictionary[str, Any], ops: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """One record for each of ``ops``, as the simulator's histories give.
+
+        ``machine`` and ``ops`` have every field, the defaults filled in.
+        """
+        ...
+
+
+@runtime_checkable
 class TestsSlots(Protocol):
     """A kernel whose own admissibility test can be evaluated."""
 

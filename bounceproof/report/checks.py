@@ -8,7 +8,7 @@ from typing import Any
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
 from bounceproof.models.lifetime import DIRECTIONS
-from bounceproof.models.request import KernelModel
+from bounceproof.models.request import KernelModel, RunsItself
 from bounceproof.models.state import KernelState
 from bounceproof.report.request import Extras, kernel_line, tell
 from bounceproof.report.text import size_both, size_text, table, title, wrap
@@ -164,10 +164,12 @@ def finding_text(model: KernelModel, finding: Finding) -> list[str]:
         return lines
     kind = "The smallest" if example.minimum else "A (not proved smallest)"
     seen = "confirmed" if finding.confirmed else "NOT CONFIRMED"
+    own = isinstance(model, RunsItself)
+    where = "by running the tree's own code" if own else "in the simulator"
     lines += [
         "",
         wrap(
-            f"{kind} counterexample, {seen} in the simulator; "
+            f"{kind} counterexample, {seen} {where}; "
             f"driver's limit {size_both(example.limit)}:",
             "  ",
         ),

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bounceproof.models.state import KernelState
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.request import KernelModel, RunsHistories
 from bounceproof.report.text import title, wrap
 from bounceproof.simulator.history import run_history
-from bounceproof.simulator.history_types import HistoryError
+from bounceproof.simulator.history_types import HistoryError, complete_history
 
 _SHOWN = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
 
@@ -40,18 +41,28 @@ def _call(number: int, op: dict[str, Any], record: dict[str, Any]) -> list[str]:
     return [*lines, wrap(f"live: {names or 'none'}", "     ")]
 
 
-def render(state: KernelState, text: str, as_json: bool) -> str:
-    """Run the history in ``text`` on ``state``: every call's outcome, the live
+def _run(
+    model: KernelModel, machine: dict[str, Any], ops: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    if isinstance(model, BuiltinKernel):
+        return run_history(model.state, machine, ops)
+    if isinstance(model, RunsHistories):
+        return model.run_history(*complete_history(machine, ops))
+    raise HistoryError(f"{model.name} runs no histories")
+
+
+def render(model: KernelModel, text: str, as_json: bool) -> str:
+    """Run the history in ``text`` on ``model``: every call's outcome, the live
     mappings, and each property seen broken.
 
     Raises HistoryError, or ValueError where ``text`` is no JSON.
     """
     machine, ops = _read(text)
-    records = run_history(state, machine, ops)
+    records = _run(model, machine, ops)
     if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": state.name}
+        named = {"schema": 1, "command": "simulate", "kernel": model.name}
         return json.dumps({**named, "machine": machine, "calls": records})
-    lines = title(f"simulate {state.name}: {len(ops)} calls")
+    lines = title(f"simulate {model.name}: {len(ops)} calls")
     for number, (op, record) in enumerate(zip(ops, records, strict=True)):
         lines += _call(number, op, record)
     return "\n".join(lines)

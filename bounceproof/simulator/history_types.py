@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypeAlias
 
 from bounceproof.models.constants import (
@@ -183,6 +183,19 @@ def read_operation(operation: Operation) -> Operation:
     if kind == "map":
         _check_map(full)
     return full
+
+
+def complete_history(
+    machine: dict[str, Any], ops: list[Operation]
+) -> tuple[dict[str, Any], list[Operation]]:
+    """A history with its defaults filled in; raises HistoryError, naming the op."""
+    full = []
+    for number, op in enumerate(ops):
+        try:
+            full.append(read_operation(op))
+        except HistoryError as error:
+            raise HistoryError(f"op {number}: {error}") from None
+    return asdict(MachineConfig.of(machine)), full
 
 
 def _check_map(full: Operation) -> None:

@@ -16,6 +16,7 @@ from bounceproof.models.request import (
     Path,
     Pool,
     Request,
+    RunsHistories,
     RunsItself,
 )
 from bounceproof.models.search import Area, Search
@@ -162,12 +163,16 @@ def _shown_by_history(
     prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> bool:
     from bounceproof.simulator.history import run_history
-
-    if not isinstance(model, BuiltinKernel):
-        return False
+    from bounceproof.simulator.history_types import complete_history
 
     history = history_of(prop, cell, point)
-    records = run_history(model.state, history["machine"], history["ops"])
+    machine, ops = history["machine"], history["ops"]
+    if isinstance(model, RunsHistories):
+        records = model.run_history(*complete_history(machine, ops))
+    elif isinstance(model, BuiltinKernel):
+        records = run_history(model.state, machine, ops)
+    else:
+        return False
     return any(b["property"] == prop.value for r in records for b in r["broken"])
 
 
@@ -222,7 +227,7 @@ def shown_of(prop: Property, model: KernelModel, cell: Cell, point: Point) -> Sh
     """Outcome, occupancy and history of ``point``, as far as ``prop`` needs them."""
     outcome = outcome_of(prop, model, cell, point)
     told = prop in HISTORIES and cell.path is not Path.LINK
-    told = told and isinstance(model, BuiltinKernel)
+    told = told and isinstance(model, BuiltinKernel | RunsHistories)
     history = history_of(prop, cell, point) if told else None
     return Shown(outcome, taken_slots(prop, model, cell, point), history)
 

@@ -2,7 +2,8 @@
 """Whether two kernels compute the same: decision by decision, for all inputs.
 
 Where the limits, every search rule and every mapping field agree in all cells, the
-whole outcome does: it is a function of these alone.
+whole outcome does: it is a function of these alone.  What becomes of the mapping is
+compared for any slot that it may be placed at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 from bounceproof.models.constants import IO_TLB_SIZE, MAX_PHYS_BITS
 from bounceproof.models.devices import Device
+from bounceproof.models.lifetime import HasLife
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -22,6 +24,7 @@ from bounceproof.models.request import (
     TestsSlots,
 )
 from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Truth, Word
+from bounceproof.solver.conform_life import LifeSpace, life_questions
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import minimise
@@ -69,6 +72,7 @@ def conform(
             *_rules(built, read, cell),
             *_mappings(built, read, cell, seconds),
             *_predicates(built, read, cell, seconds),
+            *_lives(built, read, cell, seconds),
         ):
             compared += 1
             if isinstance(found, Difference):
@@ -203,6 +207,18 @@ def _predicates(
                 yield None
 
 
+def _lives(
+    built: KernelModel, read: KernelModel, cell: Cell, seconds: float
+) -> Compared:
+    """What becomes of a mapping, wherever it is placed; not asked on path link."""
+    both = isinstance(built, HasLife) and isinstance(read, HasLife)
+    if not both or cell.path is Path.LINK:
+        return
+    space = LifeSpace(cell)
+    for name, question in life_questions(built, read, space):
+        yield _answered(cell, name, question, space.fields, seconds)
+
+
 def _questions(
     cell: Cell, mine: Mapping, theirs: Mapping
 ) -> Iterator[tuple[str, Truth]]:
@@ -227,12 +243,18 @@ def _asked(
     request: Request,
     seconds: float,
 ) -> Difference | str | None:
+    words = {"size": request.size, "orig_addr": request.orig_addr}
+    return _answered(cell, name, question, words, seconds)
+
+
+def _answered(
+    cell: Cell, name: str, question: Truth, words: dict[str, Word], seconds: float
+) -> Difference | str | None:
     title = f"{name} on path {cell.path.value}"
     answer = ask(Query(title, question), seconds)
     if answer.status is Status.UNKNOWN:
         return answer.reason
     if answer.model is None:
         return None
-    fields_ = {"size": request.size, "orig_addr": request.orig_addr}
-    point = minimise(title, question, fields_, answer.model, seconds).point
+    point = minimise(title, question, words, answer.model, seconds).point
     return Difference(cell, name, "one value", "another", point)

@@ -8,6 +8,12 @@ from typing import Any
 import z3
 
 from bounceproof.models.word import CType, Truth, Word, register_algebra
+from bounceproof.solver.bounds import (
+    decided_equal,
+    decided_less,
+    split_shift,
+    upper_bound,
+)
 
 Term = Any
 
@@ -52,18 +58,26 @@ class TermAlgebra:
         return a << n
 
     def shr(self, a: Term, n: Term, bits: int, signed: bool) -> Term:
-        return a >> n if signed else z3.LShR(a, n)
+        if signed and upper_bound(a) >> (bits - 1):
+            return a >> n
+        apart = split_shift(a, n)
+        return z3.LShR(a, n) if apart is None else apart
 
     def resize(self, a: Term, old: int, new: int, signed: bool) -> Term:
         if new < old:
             return z3.Extract(new - 1, 0, a)
-        return z3.SignExt(new - old, a) if signed else z3.ZeroExt(new - old, a)
+        negative = signed and upper_bound(a) >> (old - 1)
+        return z3.SignExt(new - old, a) if negative else z3.ZeroExt(new - old, a)
 
     def less(self, a: Term, b: Term, bits: int, signed: bool) -> Term:
+        known = decided_less(a, b, bits, signed)
+        if known is not None:
+            return known
         return a < b if signed else z3.ULT(a, b)
 
     def equal(self, a: Term, b: Term, bits: int) -> Term:
-        return a == b
+        known = decided_equal(a, b)
+        return a == b if known is None else known
 
     def both(self, a: Term, b: Term) -> Term:
         return z3.And(a, b)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bounceproof.models.request import Cell, Path
+from bounceproof.source.history import run_tree_history
 from bounceproof.source.kernel import SourceKernel
 from bounceproof.source.run import PoolNumbers, Run
 
@@ -45,6 +46,12 @@ class TreeKernel(SourceKernel):
         if cell.path is Path.LINK and outcome["ok"] and not _mappable(cell, run):
             outcome |= {"ok": False, "slot": None, "tlb_addr": None}
         return outcome
+
+    def run_history(
+        self, machine: Mapping[str, Any], ops: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """See :class:`bounceproof.models.request.RunsHistories`."""
+        return run_tree_history(self, machine, ops)
 
 
 def _mappable(cell: Cell, run: Run) -> bool:

@@ -107,7 +107,9 @@ class Expressions(Core):
             return value.nonzero()
         if isinstance(value, Pointer):
             return FALSE if value.at is None else value.there
-        if isinstance(value, Address | FunctionValue | Fresh | Literal):
+        if isinstance(value, Address):
+            return value.there
+        if isinstance(value, FunctionValue | Fresh | Literal):
             return TRUE
         why = value.why if isinstance(value, Poison) else "it has none"
         raise self.fail(node, f"a value that is known: {why}")
@@ -154,7 +156,7 @@ class Expressions(Core):
             return Truth(left.name == right.name)
         kinds = Address | FunctionValue | Fresh | Literal | Pointer
         if isinstance(left, kinds) and isinstance(right, kinds):
-            return FALSE
+            return ~self.is_true(left, node) & ~self.is_true(right, node)
         raise self.fail(node, "values that compare")
 
     @staticmethod
@@ -462,7 +464,7 @@ class Expressions(Core):
                 return Pointer(None, kind.to)
             return Address(value.cast(U64), kind.to)
         if isinstance(value, Address):
-            return Address(value.word, kind.to)
+            return Address(value.word, kind.to, value.there)
         if isinstance(value, Pointer):
             keep = isinstance(kind.to, c.VoidType) and value.at is not None
             return value if keep else Pointer(value.at, kind.to, value.there)

@@ -298,7 +298,7 @@ class _Trace:
         if isinstance(result, Pointer):
             return Truth(result.at is None)
         if isinstance(result, Address):
-            return FALSE
+            return ~result.there
         need = "a result that is an address or a page"
         raise NotUnderstood("kernel/dma/swiotlb.c", 0, "the result", need)
 

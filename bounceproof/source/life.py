@@ -197,6 +197,8 @@ class SourceLife:
         ranges: list[Range] = []
         for index in IN_C:
             here = direction.eq(index)
+            if here.raw is False:
+                continue
             for step in self._fills(self._story(placed, index)):
                 first, end = step.range
                 ranges.append((first, ite(here, end, first)))
@@ -212,8 +214,10 @@ class SourceLife:
         """Whether one copy has all of the original, and no fill follows over it."""
         copied = FALSE
         for index in IN_C:
-            kept = self._kept(placed, self._story(placed, index))
-            copied = copied | (direction.eq(index) & kept)
+            here = direction.eq(index)
+            if here.raw is not False:
+                kept = self._kept(placed, self._story(placed, index))
+                copied = copied | (here & kept)
         return copied
 
     def _kept(self, placed: Placed, story: Story) -> Truth:
@@ -239,6 +243,8 @@ class SourceLife:
         )
         for index in IN_C:
             here = direction.eq(index)
+            if here.raw is False:
+                continue
             for step in self._sync(placed, index, offset, length):
                 done = here & step.condition
                 tlb, orig = step.to, step.other

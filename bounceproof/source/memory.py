@@ -29,10 +29,12 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A pointer that is a number: memory the evaluator holds no content of."""
+    """A pointer that is a number: memory the evaluator holds no content of.  NULL
+    where ``there`` does not hold."""
 
     word: Word
     to: Type
+    there: Truth = field(default=TRUE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,12 @@ def merge_values(condition: Truth, a: Value, b: Value) -> Value:
         same = type(a.raw) is int and type(b.raw) is int and a.raw == b.raw
         return a if same else ite(condition, a, b)
     if isinstance(a, Address) and isinstance(b, Address):
-        return Address(ite(condition, a.word, b.word), a.to)
+        there = _chosen(condition, a.there, b.there)
+        return Address(ite(condition, a.word, b.word), a.to, there)
+    if isinstance(a, Address) and _is_null(b):
+        return Address(a.word, a.to, condition & a.there)
+    if isinstance(b, Address) and _is_null(a):
+        return Address(b.word, b.to, ~condition & b.there)
     if isinstance(a, Pointer) and isinstance(b, Pointer):
         return _merge_pointers(condition, a, b)
     if not isinstance(a, Word) and a == b:
@@ -144,11 +151,19 @@ def merge_values(condition: Truth, a: Value, b: Value) -> Value:
     return b if isinstance(b, Poison) else Poison(_EITHER)
 
 
+def _is_null(value: Value) -> bool:
+    return isinstance(value, Pointer) and value.at is None
+
+
+def _chosen(condition: Truth, a: Truth, b: Truth) -> Truth:
+    return (condition & a) | (~condition & b)
+
+
 def _merge_pointers(condition: Truth, a: Pointer, b: Pointer) -> Value:
     if a.at is not None and b.at is not None and a != b:
         return Poison(_EITHER)
     there = [FALSE if pointer.at is None else pointer.there for pointer in (a, b)]
-    chosen = (condition & there[0]) | (~condition & there[1])
+    chosen = _chosen(condition, *there)
     known = a if b.at is None else b
     return known if known.at is None else Pointer(known.at, known.to, chosen)
 

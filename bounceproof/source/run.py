@@ -39,7 +39,8 @@ class Run:
 
     ``lists``: list[] of every slot; ``copies``: the copies it made, as (destination,
     source, bytes); ``fills``: (address, bytes); ``mapped``: what the IOMMU was told to
-    map, (physical address, bytes); ``page``: the address of the page that
+    map, (physical address, bytes), and ``translated``, (IOVA, physical address, bytes);
+    ``page``: the address of the page that
     swiotlb_alloc() hands out.
     """
 
@@ -48,6 +49,7 @@ class Run:
     copies: list[tuple[int, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int]] = field(default_factory=list)
     mapped: list[tuple[int, int]] = field(default_factory=list)
+    translated: list[tuple[int, int, int]] = field(default_factory=list)
     page: int | None = None
 
 
@@ -75,7 +77,9 @@ class Runner:
         """Map ``size`` bytes at ``orig_addr``; raises what the code raises."""
         machine = self._machine(pool)
         state = machine.start_state.fork(TRUE)
-        _prepare(machine, state, pool)
+        prepare(machine, state, pool.start_index)
+        if pool.busy:
+            _take(machine, state, pool)
         machine.events.clear()
         found: list[int] = []
         needed: list[int] = []
@@ -129,21 +133,21 @@ class Runner:
         returned: list[int],
     ) -> Run:
         bounced = bool(returned or found)
-        ok = _succeeded(result, self._cell.path)
+        ok = succeeded(result, self._cell.path)
         outcome = _nothing(ok=ok, bounced=bounced)
         run = Run(outcome)
-        _collect(machine, run)
+        collect(machine, run)
         if not bounced:
             return run
         slot = next((index for index in found if index >= 0), None)
-        outcome["sz"] = _printed(machine)
+        outcome["sz"] = printed(machine)
         run.lists = read_lists(machine, state)
         if not ok or slot is None:
             return run
         outcome["slot"] = slot
         start = int(machine.layout.start)
         outcome["tlb_addr"] = returned[-1] if returned else start + slot * IO_TLB_SIZE
-        run.page = _page_address(result)
+        run.page = page_address(result)
         return run
 
 
@@ -152,7 +156,8 @@ def _nothing(*, ok: bool, bounced: bool) -> dict[str, int | bool | None]:
     return {"ok": ok, "bounced": bounced, **dict.fromkeys(names), "hang": False}
 
 
-def _succeeded(result: Value, path: Path) -> bool:
+def succeeded(result: Value, path: Path) -> bool:
+    """Whether an entry point's result is a mapping."""
     if isinstance(result, Word) and path is Path.LINK:
         return int(result) == 0
     if isinstance(result, Word):
@@ -160,11 +165,13 @@ def _succeeded(result: Value, path: Path) -> bool:
     return not (isinstance(result, Pointer) and result.at is None)
 
 
-def _page_address(result: Value) -> int | None:
+def page_address(result: Value) -> int | None:
+    """The address of the page that was returned, if one was."""
     return int(result.word) if isinstance(result, Address) else None
 
 
-def _printed(machine: Machine) -> int | None:
+def printed(machine: Machine) -> int | None:
+    """The size in the message that the buffer is full, if one was printed."""
     for event in machine.events:
         if event.kind == "log" and _FULL in event.data["text"]:
             for number in event.data["numbers"]:
@@ -173,7 +180,8 @@ def _printed(machine: Machine) -> int | None:
     return None
 
 
-def _collect(machine: Machine, run: Run) -> None:
+def collect(machine: Machine, run: Run) -> None:
+    """Add the copies, fills and IOMMU mappings of the machine's events."""
     node = c.Empty(0)
     for event in machine.events:
         if event.kind not in ("copy", "fill", "iommu_map"):
@@ -191,17 +199,16 @@ def _collect(machine: Machine, run: Run) -> None:
             run.fills.append((numbers[0], numbers[2]))
         elif event.kind == "iommu_map":
             run.mapped.append((numbers[2], numbers[3]))
+            run.translated.append((numbers[1], numbers[2], numbers[3]))
 
 
-def _prepare(machine: Machine, state: State, pool: PoolNumbers) -> None:
-    """Set area->index and take the busy slots."""
-    index = Word(pool.start_index, U32)
+def prepare(machine: Machine, state: State, start_index: int) -> None:
+    """Set area->index of every area."""
+    index = Word(start_index, U32)
     machine.poke_global(state, "io_tlb_index", index)
-    for area in range(pool.nareas):
+    for area in range(machine.layout.nareas):
         at = (machine.areas[0], area)
         machine.poke(state, at, "io_tlb_area", "index", index)
-    if pool.busy:
-        _take(machine, state, pool)
 
 
 def _take(machine: Machine, state: State, pool: PoolNumbers) -> None:
