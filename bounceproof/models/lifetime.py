@@ -196,7 +196,8 @@ class BuiltinLife:
         """
         tlb, mapping = placed.tlb_addr, placed.mapping
         granule = Word(placed.cell.granule, SIZE_T)
-        if not placed.cell.path.has_granule:
+        untouched = self.state.zeroing is Zeroing.NONE
+        if not placed.cell.path.has_granule or untouched:
             return ()
         end = tlb + mapping.size
         if self.state.zeroing is Zeroing.PADDING_UNTRUSTED:

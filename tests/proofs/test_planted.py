@@ -15,6 +15,7 @@ from bounceproof.models.state import (
     NvmeAlignMask,
     PageRule,
     Rounding,
+    Zeroing,
 )
 from bounceproof.solver.ask import check_state
 from bounceproof.solver.domain import Domain
@@ -63,6 +64,14 @@ def test_one_decision_point_off(change: dict[str, object]) -> None:
 def test_rounding_in_the_caller_breaks_it(name: str) -> None:
     planted = kernel_state(name).with_("planted", rounding=Rounding.CALLER)
     assert_broken(fits(planted))
+
+
+def test_without_zeroing_the_padding_is_stale_and_nothing_strays() -> None:
+    planted = kernel_state("v6.10").with_("planted", zeroing=Zeroing.NONE)
+    asked = [Property.INBOUNDS, Property.CLEAN]
+    inbounds, clean = check_state(planted, MACHINE, asked, 60.0).findings
+    assert inbounds.verdict is Verdict.HOLDS
+    assert_broken(clean)
 
 
 def test_one_slot_too_many_in_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
