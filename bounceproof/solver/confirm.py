@@ -203,13 +203,19 @@ def _piece_address(cell: Cell, point: Point) -> int:
     return end - end % cell.granule
 
 
+def _refused(model: KernelModel, cell: Cell, point: Point) -> bool:
+    """Whether the kernel refuses the device's mask, whatever is asked for."""
+    asked = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
+    return bool(model.mapping(cell, asked).refused)
+
+
 def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the simulator shows that ``point`` breaks ``prop``."""
     if prop in HISTORIES and cell.path is not Path.LINK:
         return _shown_by_history(prop, model, cell, point)
     outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
-        return not outcome["ok"]
+        return not outcome["ok"] and not _refused(model, cell, point)
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:

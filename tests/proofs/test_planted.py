@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from bounceproof.models import limits
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
-from bounceproof.models.request import Path
+from bounceproof.models.request import Cell, Path
 from bounceproof.models.state import (
     IommuMaxMapping,
     KernelState,
@@ -18,6 +19,7 @@ from bounceproof.models.state import (
     Zeroing,
 )
 from bounceproof.solver.ask import check_state
+from bounceproof.solver.confirm import outcome_of, shows
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Finding, Shown, Verdict
@@ -72,6 +74,22 @@ def test_without_zeroing_the_padding_is_stale_and_nothing_strays() -> None:
     inbounds, clean = check_state(planted, MACHINE, asked, 60.0).findings
     assert inbounds.verdict is Verdict.HOLDS
     assert_broken(clean)
+
+
+def test_what_a_kernel_refuses_for_its_mask_breaks_no_limit() -> None:
+    model = BuiltinKernel(kernel_state("v6.9"))
+    point = {
+        "size": 512,
+        "orig_addr": 512,
+        "start_index": 0,
+        "area_nslabs": 128,
+        "nareas": 1,
+        "pool_start": 1 << 20,
+        "seg_boundary_mask": (1 << 32) - 1,
+    }
+    cell = Cell(4096, 4096, Path.IOMMU, 0xFFFF)
+    assert not outcome_of(Property.FITS, model, cell, point)["ok"]
+    assert not shows(Property.FITS, model, cell, point)
 
 
 def test_one_slot_too_many_in_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
