@@ -20,6 +20,7 @@ from bounceproof.models.state import (
     MapCopy,
     PadSlots,
     ReleaseSize,
+    Rounding,
     Zeroing,
 )
 from bounceproof.models.word import (
@@ -272,7 +273,8 @@ class BuiltinLife:
         behind = (index - placed.slot).cast(U64) << IO_TLB_SHIFT
         stored = mapping.total - (below + behind)
         if state.release_size is ReleaseSize.CALLER:
-            stored = mapping.printed
+            rounds = state.rounding is Rounding.CALLER
+            stored = mapping.printed if rounds else mapping.size
         inside = (index >= placed.slot) & (index < placed.slot + mapping.nslots)
         size = ite(inside, stored, Word(0, SIZE_T))
         return Release(index, nr_slots(size + offset).cast(UNSIGNED_INT))

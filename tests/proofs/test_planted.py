@@ -76,6 +76,13 @@ def test_without_zeroing_the_padding_is_stale_and_nothing_strays() -> None:
     assert_broken(clean)
 
 
+def test_a_caller_that_rounds_nothing_gives_its_own_size_back() -> None:
+    planted = kernel_state("v5.10.223").with_("planted", rounding=Rounding.CALLEE)
+    domain = Domain(device("nvme"), page_size=4096, path=Path.DIRECT)
+    found = check_state(planted, domain, [Property.RETURNED], 60.0).findings[0]
+    assert found.verdict is Verdict.HOLDS
+
+
 def test_what_a_kernel_refuses_for_its_mask_breaks_no_limit() -> None:
     model = BuiltinKernel(kernel_state("v6.9"))
     point = {
