@@ -105,3 +105,10 @@ def variable(name: str, ctype: CType) -> Word:
 def formula(truth: Truth) -> Term:
     """The Z3 formula of a Truth, constant or not."""
     return z3.BoolVal(truth.raw) if isinstance(truth.raw, bool) else truth.raw
+
+
+def identical(a: Word, b: Word) -> bool:
+    """Whether two Words are written alike, so that they are equal without a solver."""
+    if isinstance(a.raw, int) or isinstance(b.raw, int):
+        return type(a.raw) is type(b.raw) and a.raw == b.raw
+    return a.ctype == b.ctype and bool(a.raw.eq(b.raw))
