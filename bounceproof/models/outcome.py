@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from bounceproof.models.constants import IO_TLB_SHIFT
 from bounceproof.models.request import (
@@ -15,7 +16,13 @@ from bounceproof.models.request import (
     Request,
     SearchRule,
 )
-from bounceproof.models.search import Area, Found, Search, search_empty
+from bounceproof.models.search import (
+    Area,
+    Found,
+    NoSearchRule,
+    Search,
+    search_empty,
+)
 from bounceproof.models.word import (
     FALSE,
     TRUE,
@@ -47,6 +54,8 @@ class Outcome:
     ``found``: the request bounces and the search returned ``slot`` (pool-wide,
     unsigned int; the first slot of the allocation, padding included).  ``tlb_addr``:
     phys_addr_t.  ``hang``: the search does not end.  ``ok``: the driver gets a mapping.
+    ``unfinished``: the search was not followed to its end, see
+    :class:`~bounceproof.models.search.Found`; the others are then false.
     """
 
     mapping: Mapping
@@ -55,6 +64,27 @@ class Outcome:
     slot: Word
     tlb_addr: Word
     hang: Truth
+    unfinished: Truth = FALSE
+
+
+@runtime_checkable
+class SearchesItself(Protocol):
+    """A kernel that can follow its own search, step by step, in a small area."""
+
+    def search_itself(
+        self,
+        cell: Cell,
+        mapping: Mapping,
+        pool: Pool,
+        areas: int,
+        free_slot: Word | None = None,
+    ) -> Found:
+        """What the search returns in an area of ``pool.area_nslabs``, a plain number.
+
+        The area is empty, or holds one free run of ``mapping.nslots`` slots from
+        ``free_slot`` on.  ``areas`` as in :func:`search_areas`; ``slot`` is pool-wide.
+        """
+        ...
 
 
 def cases(model: KernelModel, cell: Cell, mapping: Mapping) -> list[Case]:
@@ -134,13 +164,8 @@ def outcome(
     """The outcome of ``request`` on an empty pool whose areas all start at
     ``pool.start_index``; ``areas`` as in :func:`search_areas`."""
     mapping = model.mapping(cell, request)
-    found, hang, slot = FALSE, FALSE, Word(0, UNSIGNED_INT)
-    for case in cases(model, cell, mapping):
-        here = search_areas(case, mapping, pool, areas)
-        granted = _page_checked(case, cell, pool, here)
-        slot = ite(case.guard, here.slot, slot)
-        found = found | (case.guard & granted)
-        hang = hang | (case.guard & here.endless)
+    searched = searched_empty(model, cell, mapping, pool, areas)
+    found, slot = searched.found, searched.slot
     tlb_addr = slot_address(pool, slot) + mapping.padding
     usable = found & linkable(cell, mapping, tlb_addr)
     ok = ~mapping.refused & (~mapping.bounced | usable)
@@ -150,8 +175,33 @@ def outcome(
         mapping.bounced & found,
         slot,
         tlb_addr,
-        mapping.bounced & hang,
+        mapping.bounced & searched.endless,
+        mapping.bounced & searched.unfinished,
     )
+
+
+def searched_empty(
+    model: KernelModel, cell: Cell, mapping: Mapping, pool: Pool, areas: int
+) -> Found:
+    """What the search of an empty pool returns, a refused page left out.
+
+    By the rules of the cell's cases, or where there are none, and the areas are of a
+    size that ``pool.bound`` allows, by the kernel's own steps.
+    """
+    found, hang, slot = FALSE, FALSE, Word(0, UNSIGNED_INT)
+    try:
+        every = cases(model, cell, mapping)
+    except NoSearchRule:
+        if not (pool.bound and isinstance(model, SearchesItself)):
+            raise
+        return model.search_itself(cell, mapping, pool, areas)
+    for case in every:
+        here = search_areas(case, mapping, pool, areas)
+        granted = _page_checked(case, cell, pool, here)
+        slot = ite(case.guard, here.slot, slot)
+        found = found | (case.guard & granted)
+        hang = hang | (case.guard & here.endless)
+    return Found(found, slot, hang)
 
 
 def misaligned(

@@ -39,6 +39,10 @@ class NoClosedForm(Exception):
     """The visits of this rule have no closed form here; the message says why."""
 
 
+class NoSearchRule(NoClosedForm):
+    """The search steps in a way that no :class:`SearchRule` says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """How admissible slots lie in an area, as plain numbers of slots."""
@@ -298,11 +302,16 @@ def _turns(area: Area, leg: Leg) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search of an empty area returns: a slot, nothing, or no end."""
+    """What a search of an empty area returns: a slot, nothing, or no end.
+
+    ``unfinished``: the search was followed for a number of steps and had not ended;
+    ``found`` and ``endless`` are then false.
+    """
 
     found: Truth
     slot: Word
     endless: Truth
+    unfinished: Truth = FALSE
 
 
 _NEAR = 4

@@ -16,7 +16,7 @@ from bounceproof.models.request import (
     Request,
     SearchRule,
 )
-from bounceproof.models.search import Area, NoClosedForm, Search
+from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, UNSIGNED_LONG, Word
 from bounceproof.report.text import size_both
 
@@ -114,7 +114,10 @@ def _admissible(shown: Shown, rule: SearchRule, comparing: bool, base: int) -> s
 
 
 def _search(shown: Shown, mapping: Mapping, model: KernelModel) -> list[Step]:
-    rule, comparing = _rule(model, shown, mapping)
+    try:
+        rule, comparing = _rule(model, shown, mapping)
+    except NoSearchRule:
+        return [("loop", f"from index {shown.start_index}, run turn by turn")]
     alloc, iotlb = rule.alloc_align_mask, rule.iotlb_align_mask
     clash = shown.orig_addr & rule.zero_mask & rule.compare_mask if comparing else 0
     steps = [

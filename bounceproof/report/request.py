@@ -12,7 +12,7 @@ from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.defaults import FIELDS
 from bounceproof.models.outcome import cases
 from bounceproof.models.request import Cell, KernelModel, Path
-from bounceproof.models.search import Area, NoClosedForm, Search
+from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown, arithmetic
 from bounceproof.report.picture import slot_set
@@ -79,7 +79,11 @@ def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
 def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
     request = shown.request()
     mapping = model.mapping(shown.cell, request)
-    for case in cases(model, shown.cell, mapping):
+    try:
+        every = cases(model, shown.cell, mapping)
+    except NoSearchRule:
+        return []
+    for case in every:
         if not bool(case.guard):
             continue
         area = Area(shown.pool(), Word(0, UNSIGNED_INT))

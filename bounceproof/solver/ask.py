@@ -9,14 +9,16 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel
-from bounceproof.models.search import NoClosedForm
+from bounceproof.models.search import NoClosedForm, NoSearchRule
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
+from bounceproof.solver.bounded import hunt_bounded
 from bounceproof.solver.check import (
     anywhere_question,
     cells_with_limits,
     hunt,
     property_question,
+    unfinished_question,
 )
 from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
@@ -103,6 +105,8 @@ def _unanswered(prop: Property, reason: str) -> Finding:
 def _ask(wanted: Hunt) -> Finding:
     try:
         return hunt(wanted)
+    except NoSearchRule as reason:
+        return hunt_bounded(wanted, str(reason))
     except NoClosedForm as reason:
         return _bounded(wanted, str(reason))
 
@@ -142,9 +146,9 @@ def check_kernel(
         run, confirm = confirmer(prop, model)
         question = property_question(prop, model)
         wider = anywhere_question(prop, model)
-        findings.append(
-            _ask(Hunt(prop, domain, cells, question, run, confirm, seconds, wider))
-        )
+        wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
+        left = unfinished_question(prop, model)
+        findings.append(_ask(replace(wanted, unfinished=left)))
     return Checked(model, domain, tuple(findings))
 
 

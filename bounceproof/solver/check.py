@@ -13,7 +13,12 @@ from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Minimum, minimise, smaller
 from bounceproof.solver.narrow import narrow
-from bounceproof.solver.properties import Property, broken, broken_anywhere
+from bounceproof.solver.properties import (
+    Property,
+    broken,
+    broken_anywhere,
+    unfinished,
+)
 from bounceproof.solver.verdict import (
     LEADING,
     CellVerdict,
@@ -149,6 +154,15 @@ def anywhere_question(
 
     def question(cell: Cell, space: Variables) -> tuple[Truth, ...]:
         return broken_anywhere(prop, model, cell, space)
+
+    return question
+
+
+def unfinished_question(prop: Property, model: KernelModel) -> Question:
+    """Where the search that ``prop`` asks about was left, for :class:`Hunt`."""
+
+    def question(cell: Cell, space: Variables) -> Truth:
+        return unfinished(prop, model, cell, space)
 
     return question
 

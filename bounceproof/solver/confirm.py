@@ -19,7 +19,7 @@ from bounceproof.models.request import (
     RunsHistories,
     RunsItself,
 )
-from bounceproof.models.search import Area, Search
+from bounceproof.models.search import Area, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.simulator.history_types import MAX_FILLED_SLOTS
 from bounceproof.simulator.occupancy import (
@@ -31,6 +31,7 @@ from bounceproof.simulator.occupancy import (
 from bounceproof.simulator.single import SingleRequest, simulate
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
+from bounceproof.solver.searches import odd_run
 from bounceproof.solver.verdict import Shown
 
 LEFT_OVER = 0xA5
@@ -69,15 +70,27 @@ def taken_slots(
 ) -> Runs | None:
     """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
     if prop is Property.FINDS:
-        slots, first = point["area_nslabs"], point["free_slot"]
-        request = single_request(cell, point)
-        asked = Request(Word(request.orig_addr, U64), Word(request.size, U64))
-        needed = int(model.mapping(cell, asked).nslots)
-        outside = (s for s in range(slots) if not first <= s < first + needed)
-        return runs_of(outside)
+        return _all_but(point, point["free_slot"], _asked(model, cell, point))
     if prop is Property.HALTS:
-        return _blocking(model, cell, point)
+        try:
+            return _blocking(model, cell, point)
+        except NoSearchRule:
+            needed = _asked(model, cell, point)
+            return _all_but(point, int(odd_run(needed)), needed)
     return None
+
+
+def _asked(model: KernelModel, cell: Cell, point: Point) -> Word:
+    """How many slots the request of ``point`` needs."""
+    request = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
+    return model.mapping(cell, request).nslots
+
+
+def _all_but(point: Point, first: int, nslots: Word) -> Runs:
+    """All slots of the area but ``nslots`` from ``first`` on."""
+    last = first + int(nslots)
+    slots = range(point["area_nslabs"])
+    return runs_of(slot for slot in slots if not first <= slot < last)
 
 
 def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
@@ -176,6 +189,26 @@ def _shown_by_history(
     return any(b["property"] == prop.value for r in records for b in r["broken"])
 
 
+def _accepts(model: KernelModel, cell: Cell, point: Point) -> bool:
+    """Whether the kernel's own rule accepts the free run of ``point``.
+
+    Where no rule says what the search does: whether it finds the run when it starts
+    there.
+    """
+    if isinstance(model, BuiltinKernel):
+        request = single_request(cell, point)
+        return rule_accepts(model.state, request, point["free_slot"])
+    request = single_request(cell, point)
+    asked = Request(Word(request.orig_addr, U64), Word(request.size, U64))
+    try:
+        cases(model, cell, model.mapping(cell, asked))
+    except NoSearchRule:
+        there = {**point, "start_index": point["free_slot"]}
+        found = outcome_of(Property.FINDS, model, cell, there)
+        return bool(found["slot"] == point["free_slot"])
+    return True
+
+
 def _misplaced(
     model: KernelModel, cell: Cell, point: Point, outcome: dict[str, Any]
 ) -> bool:
@@ -219,11 +252,7 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:
-        request = single_request(cell, point)
-        accepted = not isinstance(model, BuiltinKernel) or rule_accepts(
-            model.state, request, point["free_slot"]
-        )
-        return accepted and outcome["slot"] is None
+        return outcome["slot"] is None and _accepts(model, cell, point)
     if prop is Property.ALIGNED:
         return _misplaced(model, cell, point, outcome)
     return False

@@ -157,9 +157,21 @@ def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> 
     if prop is Property.FITS:
         return _fits(model, cell, space, result)
     if prop is Property.ALIGNED:
-        return _aligned(model, cell, space, result)
+        return _aligned(model, cell, space, result) | result.unfinished
     placed = _placed(model, cell, space, result)
     bad = FALSE
     for part in _LIVE[prop]:
         bad = bad | part(placed, space)
-    return result.ok & result.mapping.bounced & bad
+    return (result.ok & result.mapping.bounced & bad) | result.unfinished
+
+
+def unfinished(
+    prop: Property, model: KernelModel, cell: Cell, space: Variables
+) -> Truth:
+    """Where :func:`broken` counts a search that was not followed to its end."""
+    if prop is Property.FINDS:
+        return searches.finds_unfinished(model, cell, space)
+    if prop is Property.HALTS:
+        return searches.halts_broken(model, cell, space)
+    result = outcome(model, cell, space.request, space.pool, space.areas)
+    return result.unfinished

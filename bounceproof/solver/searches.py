@@ -9,11 +9,18 @@ each visited slot can be blocked.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bounceproof.models.constants import IO_TLB_SEGSIZE, MAX_AREA_SLOTS
-from bounceproof.models.outcome import Case, cases, search_areas
+from bounceproof.models.outcome import (
+    Case,
+    SearchesItself,
+    cases,
+    search_areas,
+)
 from bounceproof.models.request import Cell, KernelModel, Mapping
-from bounceproof.models.search import Area, Search, Visits
-from bounceproof.models.word import FALSE, UNSIGNED_INT, CType, Truth, Word
+from bounceproof.models.search import Area, NoSearchRule, Search, Visits
+from bounceproof.models.word import FALSE, UNSIGNED_INT, CType, Truth, Word, ite
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.terms import variable
 
@@ -66,7 +73,13 @@ def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     slot = space.extra["free_slot"]
     mapping = model.mapping(cell, space.request)
     missed = FALSE
-    for case in cases(model, cell, mapping):
+    try:
+        every = cases(model, cell, mapping)
+    except NoSearchRule:
+        if not (space.pool.bound and isinstance(model, SearchesItself)):
+            raise
+        return mapping.bounced & ~mapping.refused & _misses(model, cell, space, mapping)
+    for case in every:
         search = _search(case, mapping, space)
         inside = slot < space.pool.area_nslabs
         fits = search.area.fits_empty(slot, mapping.nslots)
@@ -74,6 +87,40 @@ def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
         unseen = ~_visited(search.visits(), slot)
         missed = missed | (case.guard & accepted & unseen)
     return mapping.bounced & ~mapping.refused & missed
+
+
+def _misses(
+    model: SearchesItself, cell: Cell, space: Variables, mapping: Mapping
+) -> Truth:
+    """The search passes by a free run that it finds when it starts there."""
+    pool, slot = space.pool, space.extra["free_slot"]
+    room = Area(pool, Word(0, UNSIGNED_INT)).fits_empty(slot, mapping.nslots)
+    at_run = replace(pool, start_index=slot)
+    here = model.search_itself(cell, mapping, pool, 1, slot)
+    there = model.search_itself(cell, mapping, at_run, 1, slot)
+    accepted = there.found & there.slot.eq(slot)
+    return (slot < pool.area_nslabs) & room & accepted & ~here.found
+
+
+def finds_unfinished(model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """The search that :func:`finds_broken` asks about was not followed to its end."""
+    return _unfinished(model, cell, space, space.extra["free_slot"])
+
+
+def _unfinished(model: KernelModel, cell: Cell, space: Variables, first: Word) -> Truth:
+    if not (space.pool.bound and isinstance(model, SearchesItself)):
+        raise NoSearchRule("the search cannot be followed turn by turn")
+    mapping = model.mapping(cell, space.request)
+    found = model.search_itself(cell, mapping, space.pool, 1, first)
+    return mapping.bounced & found.unfinished
+
+
+def odd_run(nslots: Word) -> Word:
+    """Where a free run of ``nslots`` slots lies that few searches can take.
+
+    From the second slot of a slot set on, where there is room for it.
+    """
+    return ite(nslots < IO_TLB_SEGSIZE, Word(1, UNSIGNED_INT), Word(0, UNSIGNED_INT))
 
 
 def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
@@ -88,7 +135,13 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     mapping = model.mapping(cell, space.request)
     endless, slots = FALSE, space.pool.area_nslabs
     whole = mapping.nslots.eq(IO_TLB_SEGSIZE) & slots.eq(IO_TLB_SEGSIZE)
-    for case in cases(model, cell, mapping):
+    try:
+        every = cases(model, cell, mapping)
+    except NoSearchRule:
+        if not space.pool.bound:
+            raise
+        return _unfinished(model, cell, space, odd_run(mapping.nslots))
+    for case in every:
         if case.rule.counted and case.rule.stride:
             continue
         search = _search(case, mapping, space)

@@ -103,6 +103,7 @@ class Hunt:
     ``question`` gives the violation for a cell's variables; ``simulate`` and
     ``confirm`` run a point in the simulator and say whether it shows the violation.
     ``anywhere``, where there is one, gives wider violations that are quicker to refute.
+    ``unfinished`` says where a search that is followed turn by turn had not ended.
     """
 
     prop: Property
@@ -113,6 +114,7 @@ class Hunt:
     confirm: Confirm
     seconds: float = DEFAULT_TIMEOUT
     anywhere: Callable[[Cell, Variables], tuple[Truth, ...]] | None = None
+    unfinished: Question | None = None
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from bounceproof.models.search import NoSearchRule
+
 
 class SourceError(Exception):
     """An input error: the tree, the patch or its C code cannot be used."""
@@ -30,6 +32,15 @@ class NotUnderstood(SourceError):
         self.file, self.line, self.text, self.need = file, line, text, need
         shown = " ".join(text.split())[:160]
         super().__init__(f"{file}:{line}: not understood: `{shown}`: {need}")
+
+
+class UnknownSearch(NotUnderstood, NoSearchRule):
+    """The slot search is C that the reader knows, in a shape that it does not."""
+
+    @classmethod
+    def of(cls, error: NotUnderstood) -> UnknownSearch:
+        """The same complaint, of the search alone."""
+        return cls(error.file, error.line, error.text, error.need)
 
 
 class UninitialisedRead(NotUnderstood):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 from bounceproof.models.word import TRUE, Truth, Word
 from bounceproof.source import syntax as c
@@ -29,24 +29,22 @@ from bounceproof.source.memory import (
     merge_values,
 )
 from bounceproof.source.outside import BOUNDARY, OUTSIDE
+from bounceproof.source.paths import (
+    Outcome,
+    PathEnds,
+    Turns,
+    add_path,
+    goes_to,
+    merge_all,
+    rejoin,
+)
 from bounceproof.source.program import Program
 from bounceproof.source.walk import calls_in, walk
 from bounceproof.source.watch import WATCH_FROM, Watch
 
 MAX_DEPTH = 60
 MAX_STEPS = 60_000_000
-
-
-class PathEnds(Exception):
-    """The path meets BUG(); nothing follows on it."""
-
-
-class Outcome(NamedTuple):
-    """How a statement ends: ``kind`` is next, break, continue, goto or return."""
-
-    state: State
-    kind: str
-    detail: str | Value | None = None
+MAX_OPEN_TURNS = 4096
 
 
 class Interpreter(Expressions):
@@ -248,23 +246,43 @@ class Interpreter(Expressions):
         return self._run_from(node, {0: state})
 
     def _run_from(self, node: c.Block, pending: dict[int, State]) -> list[Outcome]:
+        """Run ``node`` from where paths are ``pending``; jumps back go in rounds."""
         out: list[Outcome] = []
-        end = len(node.body)
+        rounds: dict[int, Turns] = {}
         while pending:
-            position = min(pending)
-            state = pending.pop(position)
-            if position == end:
-                out.append(Outcome(state, "next"))
-                continue
-            for outcome in self.execute(node.body[position], state):
-                if outcome.kind == "next":
-                    _add(pending, position + 1, outcome.state)
-                elif outcome.kind == "goto" and outcome.detail in node.labels:
-                    target = node.labels[str(outcome.detail)]
-                    _add(pending, target, outcome.state)
-                else:
-                    out.append(outcome)
+            back: dict[int, State] = {}
+            while pending:
+                position = min(pending)
+                state = pending.pop(position)
+                if position == len(node.body):
+                    out.append(Outcome(state, "next"))
+                    continue
+                for outcome in self.execute(node.body[position], state):
+                    target = goes_to(node, position, outcome)
+                    if target is None:
+                        out.append(outcome)
+                    elif target <= position:
+                        add_path(back, target, outcome.state)
+                    else:
+                        add_path(pending, target, outcome.state)
+            for target, state in back.items():
+                jumps = rounds.setdefault(target, Turns())
+                if not self._leaves_back(node, state, jumps):
+                    pending[target] = state
         return out
+
+    def _leaves_back(self, node: c.Block, state: State, jumps: Turns) -> bool:
+        """Whether a path that jumps back, as a loop does, is left there."""
+        jumps.turns += 1
+        if not jumps.splits(state):
+            if jumps.repeats(state, self.writes):
+                raise Endless(self.file, node.line)
+            return False
+        if jumps.split <= (self.loop_bound or MAX_OPEN_TURNS):
+            return False
+        if self.gives_up(node, state):
+            return True
+        raise self.fail(node, f"jumps back that end within {jumps.split - 1} turns")
 
     def _if(self, statement: c.Statement, state: State) -> list[Outcome]:
         node = cast(c.If, statement)
@@ -284,20 +302,22 @@ class Interpreter(Expressions):
         other = [Outcome(other_state, "next")]
         if node.other is not None:
             other = self.execute(node.other, other_state)
-        return _rejoin(condition, before, then, other)
+        return rejoin(condition, before, then, other)
 
     def _loop(self, statement: c.Statement, state: State) -> list[Outcome]:
         node = cast(c.Loop, statement)
         out: list[Outcome] = []
+        if self.passes_over(node, state):
+            return [Outcome(state, "next")]
         if node.init is not None:
             for outcome in self.execute(node.init, state):
                 state = outcome.state
-        if self.passes(node, state):
+        if self.records(node, state):
             return self.pass_loop(node, state)
         exits: list[State] = []
         running: State | None = state
         turns = split = 0
-        watch = Watch()
+        watch, unasked = Watch(), Turns()
         while running is not None:
             if node.kind != "do" or turns:
                 try:
@@ -307,19 +327,32 @@ class Interpreter(Expressions):
                 if not isinstance(condition.raw, bool):
                     split += 1
                     if split > self.loop_bound:
+                        if self.gives_up(node, running):
+                            break
                         return self.pass_loop(node, running)
                     exits.append(running.fork(~condition))
                     running = running.fork(condition)
                 elif not condition.raw:
                     exits.append(running)
                     break
+                elif self._leaves_open(node, running, unasked):
+                    break
             turns += 1
             if turns >= WATCH_FROM and watch.repeats(turns, running, self.writes):
                 raise Endless(self.file, node.line)
             running = self._turn(node, running, exits, out)
         if exits:
-            out.append(Outcome(_merge_all(exits), "next"))
+            out.append(Outcome(merge_all(exits), "next"))
         return out
+
+    def _leaves_open(self, node: c.Loop, state: State, unasked: Turns) -> bool:
+        """Whether a path that goes on whatever it has computed is left there."""
+        most = self.loop_bound or MAX_OPEN_TURNS
+        if not unasked.splits(state) or unasked.split <= most:
+            return False
+        if self.gives_up(node, state):
+            return True
+        raise self.fail(node, f"a loop that ends within {most} turns")
 
     def _loop_condition(self, node: c.Loop, state: State) -> Truth:
         return TRUE if node.condition is None else self.truth(node.condition, state)
@@ -337,7 +370,7 @@ class Interpreter(Expressions):
                 out.append(outcome)
         if not going:
             return None
-        merged = _merge_all(going)
+        merged = merge_all(going)
         try:
             if node.step is not None:
                 self.value(node.step, merged)
@@ -345,8 +378,16 @@ class Interpreter(Expressions):
             return None
         return merged
 
-    def passes(self, node: c.Loop, state: State) -> bool:
-        """Whether a loop is passed over even where its turns are known."""
+    def records(self, node: c.Loop, state: State) -> bool:
+        """Whether a loop goes to :meth:`pass_loop` even where its turns are known."""
+        return False
+
+    def passes_over(self, node: c.Loop, state: State) -> bool:
+        """Whether the loop need not be run: ``state`` is then as it leaves it."""
+        return False
+
+    def gives_up(self, node: c.Node, state: State) -> bool:
+        """Whether a path that has turned ``loop_bound`` times is left there."""
         return False
 
     def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
@@ -455,34 +496,6 @@ class Interpreter(Expressions):
         if condition.raw is True:
             raise PathEnds
         state.condition = state.condition & ~condition
-
-
-def _add(pending: dict[int, State], position: int, state: State) -> None:
-    if position in pending:
-        state = merge_states(state.condition, state, pending[position])
-    pending[position] = state
-
-
-def _merge_all(states: list[State]) -> State:
-    merged = states[0]
-    for state in states[1:]:
-        merged = merge_states(state.condition, state, merged)
-    return merged
-
-
-def _rejoin(
-    condition: Truth, before: Truth, then: list[Outcome], other: list[Outcome]
-) -> list[Outcome]:
-    """Merge the paths of both sides that go on to the next statement."""
-    one = [o for o in then if o.kind == "next"]
-    two = [o for o in other if o.kind == "next"]
-    rest = [o for o in (*then, *other) if o.kind != "next"]
-    if len(one) != 1 or len(two) != 1:
-        return [*one, *two, *rest]
-    merged = merge_states(condition, one[0].state, two[0].state)
-    if not rest:
-        merged.condition = before
-    return [Outcome(merged, "next"), *rest]
 
 
 _EXECUTE: dict[type, Callable[[Interpreter, c.Statement, State], list[Outcome]]] = {

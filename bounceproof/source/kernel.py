@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 
-from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
-from bounceproof.models.search import NoClosedForm
+from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
+from bounceproof.models.search import Found, NoClosedForm
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source import syntax as c
 from bounceproof.source.driver import Driver
-from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.follow import FreeRun, follow, page_aligned
 from bounceproof.source.life import SourceLife
-from bounceproof.source.machine import POOL_START, Layout, Machine, u64
+from bounceproof.source.machine import POOL_START, SMALL_POOL, Layout, Machine, u64
 from bounceproof.source.memory import (
     NOTHING,
     Address,
@@ -26,7 +27,7 @@ from bounceproof.source.prelude import DEFAULT_CONFIG
 from bounceproof.source.program import Program
 from bounceproof.source.rule import RuleReader, flags, many, numbers
 from bounceproof.source.run import PoolNumbers, Run, Runner, entry_values
-from bounceproof.source.search import Shape
+from bounceproof.source.search import Searched
 from bounceproof.source.tree import Tree
 from bounceproof.source.walk import calls_in, reachable
 
@@ -62,6 +63,7 @@ class SourceKernel:
         self._tracers: dict[Cell, Machine] = {}
         self._rules: dict[tuple[Cell, int, bool], SearchRule] = {}
         self._align_masks: dict[Cell, tuple[int, ...]] = {}
+        self._unknown: dict[int, UnknownSearch] = {}
 
     @property
     def name(self) -> str:
@@ -157,7 +159,7 @@ class SourceKernel:
     def mapping(self, cell: Cell, request: Request) -> Mapping:
         """The request as the slot search receives it."""
         function = self._required_entry(cell)
-        shape = self.reader(cell.page_size).shape
+        shape = self.reader(cell.page_size).search
         machine = self._trace_machine(cell)
         printed = _Trace(machine, function, shape, request, success=False).printed()
         return _Trace(machine, function, shape, request).mapping(printed)
@@ -183,10 +185,41 @@ class SourceKernel:
         """The slot search, for T >= PAGE_SIZE where ``large``."""
         key = cell, alloc_align_mask, large
         if key not in self._rules:
-            rule = self.reader(cell.page_size).rule(cell, alloc_align_mask, large)
+            rule = self._rule_read(cell, alloc_align_mask, large)
             checked = cell.path is Path.ALLOC and self._page_check(cell)
             self._rules[key] = replace(rule, page_check=checked)
         return self._rules[key]
+
+    def _rule_read(self, cell: Cell, mask: int, large: bool) -> SearchRule:
+        """The rule; UnknownSearch, of C that is understood, where there is none."""
+        size = cell.page_size
+        if size in self._unknown:
+            raise self._unknown[size]
+        try:
+            return self.reader(size).rule(cell, mask, large)
+        except UnknownSearch as error:
+            pool = PoolNumbers(POOL_START, SMALL_POOL)
+            self.run(cell, 0 if cell.path is Path.ALLOC else 0x200, size, pool)
+            self._unknown[size] = error
+            raise
+
+    def search_itself(
+        self,
+        cell: Cell,
+        mapping: Mapping,
+        pool: Pool,
+        areas: int,
+        free_slot: Word | None = None,
+    ) -> Found:
+        """See :class:`bounceproof.models.outcome.SearchesItself`."""
+        program = self.program(cell.page_size)
+        function = self.reader(cell.page_size).search.function
+        free = None if free_slot is None else FreeRun(free_slot, mapping.nslots)
+        found = follow(program, cell, function, mapping, pool, areas, free)
+        if cell.path is Path.ALLOC and self._page_check(cell):
+            aligned = page_aligned(pool, found.slot, cell.page_size)
+            return replace(found, found=found.found & aligned)
+        return found
 
     def admissible(
         self,
@@ -214,7 +247,7 @@ class SourceKernel:
         """
         if cell not in self._runners:
             program = self.program(cell.page_size)
-            search = self.reader(cell.page_size).shape.function.name
+            search = self.reader(cell.page_size).search.function.name
             entry = self._required_entry(cell)
             self._runners[cell] = Runner(program, cell, entry, search)
         return self._runners[cell].run(orig_addr, size, pool)
@@ -223,7 +256,7 @@ class SourceKernel:
         """Whether swiotlb_alloc() refuses what is not page aligned."""
         function = self._required_entry(cell)
         machine = self._trace_machine(cell)
-        shape = self.reader(cell.page_size).shape
+        shape = self.reader(cell.page_size).search
         request = Request(u64(0), u64(cell.page_size))
         trace = _Trace(machine, function, shape, request, slot=1)
         return bool(trace.refused())
@@ -244,7 +277,7 @@ class _Trace:
         self,
         machine: Machine,
         function: c.Function,
-        shape: Shape,
+        shape: Searched,
         request: Request,
         *,
         success: bool = True,

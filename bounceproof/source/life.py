@@ -35,9 +35,9 @@ from bounceproof.models.word import (
 from bounceproof.source import syntax as c
 from bounceproof.source.core import Event
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.interp import PathEnds
 from bounceproof.source.live_machine import LiveMachine
 from bounceproof.source.memory import NOTHING, Address, State, Value
+from bounceproof.source.paths import PathEnds
 from bounceproof.source.program import Program
 from bounceproof.source.record import Record, Write
 from bounceproof.source.run import entry_values

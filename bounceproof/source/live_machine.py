@@ -10,10 +10,10 @@ from __future__ import annotations
 from bounceproof.models.request import Cell, Pool
 from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source import syntax as c
-from bounceproof.source.interp import Outcome, PathEnds
 from bounceproof.source.loops import Loops, Span
 from bounceproof.source.machine import POOL_START, Layout, Machine, u64
 from bounceproof.source.memory import Address, Location, Poison, State, Value
+from bounceproof.source.paths import Outcome, PathEnds
 from bounceproof.source.program import Program
 from bounceproof.source.record import Key, Record, Write, element_of, key_of
 from bounceproof.source.search import MANY_SLOTS, Shape
@@ -161,7 +161,7 @@ class LiveMachine(Machine):
 
     # Loops over slots.
 
-    def passes(self, node: c.Loop, state: State) -> bool:
+    def records(self, node: c.Loop, state: State) -> bool:
         """Loops that assign to slots, known turns or not, so that all are alike."""
         body = node.body.body if isinstance(node.body, c.Block) else [node.body]
         first = body[0] if body else None

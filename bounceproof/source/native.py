@@ -54,7 +54,7 @@ def run_native(
         raise NativeError("dma_iova_link() is not run natively")
     if entry is None:
         raise NativeError(f"{kernel.name}: {kernel.unsupported(cell.path)}")
-    search = kernel.reader(cell.page_size).shape.function
+    search = kernel.reader(cell.page_size).search.function
     text = Text(program, cell, entry, search)
     with tempfile.TemporaryDirectory(prefix="bounceproof-") as name:
         folder = FilePath(name)

@@ -16,10 +16,18 @@ import numpy as np
 import bounceproof.models.arrays  # noqa: F401  (Words of arrays)
 from bounceproof.models.request import Cell, Path, SearchRule
 from bounceproof.models.word import U64, Truth, Word
-from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.errors import NotUnderstood, UnknownSearch
 from bounceproof.source.machine import u64
 from bounceproof.source.program import Program
-from bounceproof.source.search import MANY_SLOTS, Prober, Shape, Turn, find_shape
+from bounceproof.source.search import (
+    MANY_SLOTS,
+    Prober,
+    Searched,
+    Shape,
+    Turn,
+    find_shape,
+    search_function,
+)
 
 _SAMPLES = 400
 _FAR = 1 << 62
@@ -40,9 +48,20 @@ class RuleReader:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self.shape: Shape = find_shape(program)
+        self.search = Searched(search_function(program))
+        self._shape: Shape | None = None
         self._probers: dict[Cell, Prober] = {}
         self._known: _Habits | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the loop; UnknownSearch where the reader knows none."""
+        if self._shape is None:
+            try:
+                self._shape = find_shape(self._program)
+            except NotUnderstood as error:
+                raise UnknownSearch.of(error) from None
+        return self._shape
 
     def _prober(self, cell: Cell) -> Prober:
         if cell not in self._probers:
@@ -150,7 +169,17 @@ class RuleReader:
         raise self._fail("a start at area->index, as it is or aligned to the stride")
 
     def rule(self, cell: Cell, align_mask: int, large: bool) -> SearchRule:
-        """The rule for ``cell``; NotUnderstood where masks cannot express it."""
+        """The rule for ``cell``; UnknownSearch where masks cannot express it.
+
+        That is so for C that the reader does not understand, too: who then asks the
+        search itself is told what it is.
+        """
+        try:
+            return self._rule(cell, align_mask, large)
+        except NotUnderstood as error:
+            raise UnknownSearch.of(error) from None
+
+    def _rule(self, cell: Cell, align_mask: int, large: bool) -> SearchRule:
         habits = self.habits()
         totals = self.totals(cell, large)
         zero, compare, stride = self._masks(cell, align_mask, u64(totals[0]))

@@ -38,10 +38,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What the loop looks like: its node, and the names of its variables."""
+class Searched:
+    """The function with the slot search."""
 
     function: c.Function
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Searched):
+    """What the loop looks like: its node, and the names of its variables."""
+
     position: int
     loop: c.Loop
     index: str
@@ -49,18 +55,30 @@ class Shape:
     limit: c.Expr
 
 
+_SEARCHED_FOR = frozenset(("orig_addr", "alloc_size"))
+
+
 def search_function(program: Program) -> c.Function:
-    """The function with the slot search: it tests the segment boundary in a loop."""
+    """The function with the slot search: it tests the segment boundary in a loop.
+
+    Of functions that call one another, the innermost that is told what to search for.
+    """
+    direct: list[c.Function] = []
     indirect: list[c.Function] = []
+    jumping: list[c.Function] = []
     for start in ("swiotlb_tbl_map_single", "swiotlb_find_slots"):
         for function in reachable(program, start):
             loops = [node for node in walk(function.body) if isinstance(node, c.Loop)]
             if any(_BOUNDARY_TEST in calls_in(loop) for loop in loops):
-                return function
-            if any(_tests_boundary(program, function, loop) for loop in loops):
-                indirect.append(function)
-    if indirect:
-        return indirect[-1]
+                direct.append(function)
+            elif any(_tests_boundary(program, function, loop) for loop in loops):
+                indirect.insert(0, function)
+            elif _BOUNDARY_TEST in calls_in(function.body):
+                jumping.append(function)
+    every = [*direct, *indirect, *jumping]
+    told = [f for f in every if {name for _, name, _ in f.parameters} >= _SEARCHED_FOR]
+    if told or every:
+        return (told or every)[0]
     file = "kernel/dma/swiotlb.c"
     need = "a loop under swiotlb_tbl_map_single() that tests the segment boundary"
     raise NotUnderstood(file, 0, "the slot search", need)
