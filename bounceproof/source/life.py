@@ -261,6 +261,8 @@ class SourceLife:
         self, placed: Placed, direction: int, offset: Word, length: Word
     ) -> list[Step]:
         story = self._story(placed, direction)
+        if not self._made(story):
+            return []
         whom = "device" if direction == TO_DEVICE else "cpu"
         function = self._function((SYNCS[self._cell.path] + whom,))
         moved = self._handle(story) + offset
@@ -277,6 +279,8 @@ class SourceLife:
         return self._releases
 
     def _release(self, placed: Placed, story: Story) -> Release:
+        if not self._made(story):
+            return Release(placed.slot, placed.mapping.nslots)
         function = self._function(UNMAPS[self._cell.path])
         before = len(story.record.of(self._machine.list_key))
         values = self._again(story) | _directed(BIDIRECTIONAL)
@@ -326,6 +330,12 @@ class SourceLife:
             machine.hooks["iommu_iova_to_phys"] = translate
             machine.hooks["__iommu_dma_unmap"] = lambda state, a, n: NOTHING
         return story.state.fork(TRUE)
+
+    def _made(self, story: Story) -> bool:
+        """Whether the device gets the mapping at all: what the IOMMU is never told to
+        map has no end."""
+        maps = self._steps(story.events, "iommu_map")
+        return bool(maps) or not self._cell.path.has_granule
 
     def _again(self, story: Story) -> dict[str, Value]:
         return {**self._machine.common(), "target": Word(0, U32)}
