@@ -28,7 +28,7 @@ from bounceproof.solver.conform_life import LifeSpace, life_questions
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import minimise
-from bounceproof.solver.terms import variable
+from bounceproof.solver.terms import term_id, variable
 
 MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
 _WORDS = ("padding", "total", "printed", "nslots", "alloc_align_mask")
@@ -215,7 +215,10 @@ def _lives(
     if not both or cell.path is Path.LINK:
         return
     space = LifeSpace(cell)
+    asked: dict[int, Truth] = {}
     for name, question in life_questions(built, read, space):
+        if asked.setdefault(term_id(question), question) is not question:
+            continue
         yield _answered(cell, name, question, space.fields, seconds)
 
 

@@ -66,7 +66,9 @@ def run(code: FreeList, shape: PoolShape) -> Lemma:
     inside = (call.end <= pool.area_end) & (call.nslots <= pool.set_end(s) - s)
     first = pool.legal & call.in_area() & call.was_sound(s) & asked
     reached = start.ne(0) & (call.nslots <= start)
-    text = "where list[first] >= nslots the slots are free, in one slot set and one area"
+    text = (
+        "where list[first] >= nslots the slots are free, in one slot set and one area"
+    )
     more = {**call.fields, "k": k}
     return Lemma(
         "run",

@@ -112,3 +112,8 @@ def identical(a: Word, b: Word) -> bool:
     if isinstance(a.raw, int) or isinstance(b.raw, int):
         return type(a.raw) is type(b.raw) and a.raw == b.raw
     return a.ctype == b.ctype and bool(a.raw.eq(b.raw))
+
+
+def term_id(truth: Truth) -> int:
+    """A number that formulas have in common while both exist if they are the same."""
+    return int(formula(truth).get_id())

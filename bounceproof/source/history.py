@@ -18,7 +18,7 @@ from bounceproof.source import syntax as c
 from bounceproof.source.errors import Endless, NotUnderstood, SourceError
 from bounceproof.source.judge import Judge, Live
 from bounceproof.source.kernel import SourceKernel
-from bounceproof.source.life import IN_C, SYNCS, UNMAPS
+from bounceproof.source.life import IN_C, SYNCS, UNMAPS, at_device
 from bounceproof.source.machine import Layout, Machine, u64
 from bounceproof.source.memory import NOTHING, Address, State, Value
 from bounceproof.source.run import (
@@ -30,6 +30,7 @@ from bounceproof.source.run import (
     printed,
     read_lists,
     succeeded,
+    used_slots,
 )
 
 Record = dict[str, Any]
@@ -199,7 +200,7 @@ class TreeHistory:
             raise HistoryRefused(f"sync of '{name}': the range is not inside it")
         function = self._named((SYNCS[self._path] + ("device" if device else "cpu"),))
         moved = u64(live.handle + offset)
-        values = {"addr": moved, "dma_handle": moved, "size": u64(length)}
+        values = {**at_device(moved), "size": u64(length)}
         self._call(function, values | _directed(live.direction))
         run = Run({})
         collect(self._machine, run)
@@ -209,10 +210,10 @@ class TreeHistory:
     def _unmap(self, op: Record, name: str | int) -> Record:
         live = self._live[name]
         before = read_lists(self._machine, self._state)
+        used = used_slots(self._machine, self._state)
         handle = u64(live.handle)
         values: dict[str, Value] = {
-            "addr": handle,
-            "dma_handle": handle,
+            **at_device(handle),
             "page": live.result if isinstance(live.result, Address) else NOTHING,
             "size": u64(live.size),
         }
@@ -224,6 +225,7 @@ class TreeHistory:
             run = Run({})
             collect(self._machine, run)
             freed = self._judge.unmapping(live, run, before, after)
+            self._judge.used(live, used, used_slots(self._machine, self._state))
         return {"ok": True, "freed": freed, "warning": None}
 
     def _named(self, names: tuple[str, ...]) -> c.Function:

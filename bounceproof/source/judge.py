@@ -201,6 +201,11 @@ class Judge:
             self.report("returned", f"list[{at}] is {after[at]}, not {wanted[at]}")
         return len(freed)
 
+    def used(self, live: Live, before: int, after: int) -> None:
+        """Judge what an unmapping leaves of used, the slots counted as taken."""
+        if after != before - len(live.taken):
+            self.report("returned", f"used is {after}, and was {before}")
+
 
 def _carries(direction: str, device: bool) -> bool:
     """Whether a sync in that direction has anything to copy."""

@@ -29,7 +29,7 @@ from bounceproof.source.rule import RuleReader, flags, many, numbers
 from bounceproof.source.run import PoolNumbers, Run, Runner, entry_values
 from bounceproof.source.search import Searched
 from bounceproof.source.tree import Tree
-from bounceproof.source.walk import calls_in, reachable
+from bounceproof.source.walk import calls_in, copiers, reachable
 
 ENTRIES: dict[Path, tuple[str, ...]] = {
     Path.DIRECT: ("dma_direct_map_phys", "dma_direct_map_page"),
@@ -290,7 +290,8 @@ class _Trace:
         self._request = request
         machine.hooks[shape.function.name] = self._search
         machine.hooks["swiotlb_tbl_map_single"] = self._map_single
-        machine.hooks["swiotlb_bounce"] = lambda state, arguments, node: NOTHING
+        for name in copiers(machine.program, shape.function.name):
+            machine.hooks[name] = lambda state, arguments, node: NOTHING
         for name in _UNMAPS:
             machine.hooks[name] = lambda state, arguments, node: NOTHING
         machine.events.clear()

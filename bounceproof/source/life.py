@@ -267,7 +267,7 @@ class SourceLife:
         function = self._function((SYNCS[self._cell.path] + whom,))
         moved = self._handle(story) + offset
         values = self._again(story) | _directed(direction)
-        values |= {"addr": moved, "dma_handle": moved, "size": length.cast(U64)}
+        values |= {**at_device(moved), "size": length.cast(U64)}
         self._invoke(function, values, self._resume(story))
         return self._steps(tuple(self._machine.events), "copy")
 
@@ -285,7 +285,7 @@ class SourceLife:
         before = len(story.record.of(self._machine.list_key))
         values = self._again(story) | _directed(BIDIRECTIONAL)
         handle = self._handle(story)
-        values |= {"addr": handle, "dma_handle": handle, "page": story.result}
+        values |= {**at_device(handle), "page": story.result}
         values["size"] = placed.request.size.cast(U64)
         state = self._resume(story)
         self._invoke(function, values, state)
@@ -344,6 +344,11 @@ class SourceLife:
         if isinstance(story.result, Word):
             return story.result.cast(U64)
         return Word(0, U64)
+
+
+def at_device(address: Word) -> dict[str, Value]:
+    """The device's address, by the names its parameter has."""
+    return dict.fromkeys(("addr", "dma_addr", "dma_handle", "handle"), address)
 
 
 def _directed(direction: int) -> dict[str, Value]:

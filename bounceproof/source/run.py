@@ -248,6 +248,20 @@ def read_lists(machine: Machine, state: State) -> list[int]:
     return lists
 
 
+def used_slots(machine: Machine, state: State) -> int:
+    """used of all areas, or of the pool where it has none."""
+    if "io_tlb_used" in machine.program.globals:
+        at, kind = machine.global_place(c.Name(0, "io_tlb_used"), state)
+        return int(
+            machine.as_word(machine.load(state, at, kind, c.Empty(0)), c.Empty(0))
+        )
+    total = 0
+    for area in range(machine.layout.nareas):
+        held = state.memory.get((machine.areas[0], area, "used"))
+        total += int(held) if isinstance(held, Word) else 0
+    return total
+
+
 def entry_values(machine: Machine, request: Request) -> dict[str, Value]:
     """Arguments of the entry points, by the names of their parameters."""
     page = u64(machine.cell.page_size)

@@ -9,6 +9,7 @@ from dataclasses import fields
 from bounceproof.source import syntax as c
 from bounceproof.source.program import Program
 
+COPIES = frozenset({"memcpy", "memcpy_from_page", "memcpy_to_page"})
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
 
@@ -56,3 +57,17 @@ def reachable(program: Program, start: str, file: str = "") -> Iterator[c.Functi
             if called not in seen:
                 seen.add(called)
                 queue.append((called, function.file))
+
+
+def copiers(program: Program, search: str) -> list[str]:
+    """The functions below swiotlb_tbl_map_single() that copy, and do not search.
+
+    They return nothing: what they copy decides nothing of the mapping.
+    """
+    return [
+        function.name
+        for function in reachable(program, "swiotlb_tbl_map_single")
+        if isinstance(function.result, c.VoidType)
+        and COPIES.intersection(calls_in(function.body))
+        and all(below.name != search for below in reachable(program, function.name))
+    ]

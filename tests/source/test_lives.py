@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Live mappings asked of C code: copies, zeroing, range mapped, release."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bounceproof.models.catalog import device
+from bounceproof.models.request import Path
+from bounceproof.solver.ask import check_kernel
+from bounceproof.solver.domain import Domain
+from bounceproof.solver.properties import Property
+from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.source.confirm import TreeKernel
+from bounceproof.source.errors import NotUnderstood
+from tests.source.lives import DMA_IOMMU, kernel
+from tests.source.trees import SWIOTLB
+
+LIVE = [
+    Property.OWNED,
+    Property.EXCLUSIVE,
+    Property.INBOUNDS,
+    Property.RETURNED,
+    Property.CLEAN,
+]
+SMALL_POOL = {"nslabs": 256, "nareas": 1, "pool_start": 1 << 20, "start_index": 3}
+MARKED = (SWIOTLB, "for (k = slot; k < slot + need; k++) {")
+
+
+def asked(
+    tree: TreeKernel, prop: Property, path: Path = Path.DIRECT, **pool: int
+) -> Finding:
+    granule = 4096 if path is Path.IOMMU else None
+    where = Domain(device("nvme"), page_size=4096, granule=granule, path=path)
+    domain = replace(where, **pool)  # type: ignore[arg-type]
+    return check_kernel(tree, domain, [prop], 60.0).findings[0]
+
+
+@pytest.mark.parametrize("path", [Path.DIRECT, Path.IOMMU])
+@pytest.mark.parametrize("prop", LIVE)
+def test_a_sound_tree_holds(prop: Property, path: Path) -> None:
+    found = asked(kernel(), prop, path)
+    assert found.verdict is Verdict.HOLDS, found.reason
+
+
+FAULTS = {
+    "a slot too many is taken": (
+        Property.EXCLUSIVE,
+        Path.DIRECT,
+        (*MARKED, "for (k = slot; k <= slot + need; k++) {"),
+    ),
+    "a slot is left": (
+        Property.RETURNED,
+        Path.DIRECT,
+        (SWIOTLB, "for (k = first + count - 1; k", "for (k = first + count - 2; k"),
+    ),
+    "used is not given back": (
+        Property.RETURNED,
+        Path.DIRECT,
+        (SWIOTLB, "area->used -= count;", "area->used -= count - 1;"),
+    ),
+    "the padding is forgotten": (
+        Property.INBOUNDS,
+        Path.DIRECT,
+        (SWIOTLB, "- low_offset(dev, orig);", "+ low_offset(dev, orig);"),
+    ),
+    "a sync is cut short": (
+        Property.CLEAN,
+        Path.DIRECT,
+        (SWIOTLB, "if (n > left)\n\t\tn = left;", "if (n > 64)\n\t\tn = 64;"),
+    ),
+    "only what the device reads is copied in": (
+        Property.CLEAN,
+        Path.DIRECT,
+        (SWIOTLB, "\tbounce(dev, mem->start", "\tif (dir != 2) bounce(dev, mem->start"),
+    ),
+    "the padding before is not zeroed": (
+        Property.CLEAN,
+        Path.IOMMU,
+        (DMA_IOMMU, "0, phys & (g - 1));", "0, 0);"),
+    ),
+    "zeroing goes on": (
+        Property.INBOUNDS,
+        Path.IOMMU,
+        (DMA_IOMMU, "0, end - phys - size);", "0, end + g - phys - size);"),
+    ),
+    "the size is not rounded": (
+        Property.OWNED,
+        Path.IOMMU,
+        (DMA_IOMMU, "rounded = ALIGN(size + pad, g) - pad;", "rounded = size;"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_confirmed_on_the_code(fault: str) -> None:
+    prop, path, change = FAULTS[fault]
+    found = asked(kernel(change), prop, path, **SMALL_POOL)
+    assert found.verdict is Verdict.BROKEN, found.reason
+    assert found.confirmed
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for (k = slot; k < slot + need; k += 2) {",
+        "for (k = slot; k < slot + need--; k++) {",
+        "for (k = slot; need > k - slot; k--) {",
+    ],
+)
+def test_a_loop_over_slots_of_another_shape_is_refused(loop: str) -> None:
+    with pytest.raises(NotUnderstood, match=r"swiotlb\.c:\d+: not understood"):
+        asked(kernel((*MARKED, loop)), Property.EXCLUSIVE)
