@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options
+from bounceproof.cli.options import json_option, pool_kind_option, request_options
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
@@ -25,6 +25,7 @@ from bounceproof.cli.subjects import (
 @click.argument("kernel")
 @kernel_options
 @request_options
+@pool_kind_option
 @question_options
 @click.option(
     "--native",

@@ -83,6 +83,16 @@ def request_options(command: F) -> F:
     )(command)
 
 
+def pool_kind_option(command: F) -> F:
+    """Add ``--pool-kind``."""
+    return click.option(
+        "--pool-kind",
+        type=click.Choice(["default", "grown", "transient"]),
+        help="The pool asked about, with CONFIG_SWIOTLB_DYNAMIC: the default one, one "
+        "grown, or the transient one made for a single request.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bounceproof.cli.options import NUMBER, InputError, device_of, option_error
-from bounceproof.models.request import KernelModel, Path
-from bounceproof.models.validate import BadInput, validate_for
+from bounceproof.models.request import KernelModel, Path, PoolKind
+from bounceproof.models.validate import BadInput, validate_for, validate_pool
 
 if TYPE_CHECKING:
     from bounceproof.solver.domain import Domain
@@ -59,15 +59,18 @@ def domain_of(models: Sequence[KernelModel], options: dict[str, Any]) -> Domain:
     from bounceproof.solver.domain import Domain
 
     device = device_of(options.pop("device_name"))
+    kind = PoolKind(options.pop("pool_kind", None) or PoolKind.DEFAULT)
     try:
         for model in models:
             validate_for(model, options)
+            validate_pool(model, {**options, "pool_kind": kind})
     except BadInput as error:
         raise option_error(error) from None
     path = options.pop("path")
     if path in ("direct", "alloc") and options.get("granule") is not None:
         raise InputError(f"--granule {options['granule']}: path {path} has no granule")
-    return Domain(device=device, path=None if path is None else Path(path), **options)
+    way = None if path is None else Path(path)
+    return Domain(device=device, path=way, pool_kind=kind, **options)
 
 
 def properties_of(names: tuple[str, ...]) -> list[Property]:

@@ -14,6 +14,7 @@ from bounceproof.cli.options import (
     device_of,
     json_option,
     option_error,
+    pool_kind_option,
     request_options,
 )
 from bounceproof.cli.questions import interpret_single_requests
@@ -27,6 +28,7 @@ from bounceproof.models.validate import BadInput
 @click.argument("kernel")
 @kernel_options
 @request_options
+@pool_kind_option
 @click.option(
     "--batch",
     metavar="FILE|-",

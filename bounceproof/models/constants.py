@@ -2,7 +2,8 @@
 """Constants of the kernel that are the same in every state modelled here.
 
 Sources: include/linux/swiotlb.h, drivers/nvme/host/pci.c, include/linux/iova.h and
-drivers/iommu/iova.c, v5.10 to v7.3.
+drivers/iommu/iova.c, v5.10 to v7.3.  MAX_PAGE_ORDER is the default of
+include/linux/mmzone.h and, for 16 and 64 KiB pages, of arch/arm64/Kconfig, v6.12.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ PCI_SEG_BOUNDARY: Final = 0xFFFFFFFF
 U32_MAX: Final = 0xFFFFFFFF
 
 PAGE_SIZES: Final = (4096, 16384, 65536)
+MAX_PAGE_ORDER: Final = {4096: 10, 16384: 11, 65536: 13}
+OTHER_MAX_PAGE_ORDER: Final = 10
 MAX_MIN_ALIGN_MASK: Final = 0xFFFF
 MAX_AREA_SLOTS: Final = 1 << 20
 MAX_PHYS_BITS: Final = 48

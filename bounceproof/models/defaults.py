@@ -6,13 +6,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_DEFAULT_SLABS, NO_SEG_BOUNDARY
+from bounceproof.models.constants import (
+    IO_TLB_DEFAULT_SLABS,
+    IO_TLB_SEGSIZE,
+    NO_SEG_BOUNDARY,
+)
 from bounceproof.models.devices import Device
-from bounceproof.models.request import KernelModel, Path
-from bounceproof.models.validate import BadInput, validate_for
+from bounceproof.models.mapping import block_bytes
+from bounceproof.models.pools import MADE, largest_nslabs, made_nslabs
+from bounceproof.models.request import Cell, KernelModel, Path, PoolKind, Request
+from bounceproof.models.validate import BadInput, validate_for, validate_pool
+from bounceproof.models.word import U64, UNSIGNED_INT, Word
 
 THREAD_PAGE_SIZE = 65536
 THREAD_POOL_START = 0xBD800000
+GROWN_START = 0x80000000
 THREAD_ORIG_ADDR = 0x200
 THREAD_SIZE = 512
 
@@ -47,11 +55,15 @@ def complete(
 ) -> dict[str, Any]:
     """Every request field: those given, and the default for the rest.
 
-    Raises BadInput.
+    ``pool_kind`` is a field where it is given and not the default.  Raises BadInput.
     """
     known = {name: given[name] for name in FIELDS if given.get(name) is not None}
     page = known.get("page_size", THREAD_PAGE_SIZE)
+    kind = PoolKind(given.get("pool_kind") or PoolKind.DEFAULT)
     validate_for(model, {**known, "page_size": page})
+    decided = MADE if kind is PoolKind.TRANSIENT else ()
+    chosen = {n: v for n, v in known.items() if n not in decided}
+    validate_pool(model, {**chosen, "page_size": page, "pool_kind": kind})
     path = known.get("path", _default_path(model, device))
     boundary = device.seg_boundary_mask
     defaults: dict[str, Any] = {
@@ -60,15 +72,55 @@ def complete(
         "granule": page,
         "min_align_mask": _mask(model, device, page),
         "seg_boundary_mask": NO_SEG_BOUNDARY if boundary is None else boundary,
-        "pool_start": THREAD_POOL_START,
-        "nslabs": IO_TLB_DEFAULT_SLABS,
+        "pool_start": GROWN_START if kind is PoolKind.GROWN else THREAD_POOL_START,
+        "nslabs": _nslabs(kind, page),
         "nareas": 1,
         "start_index": 0,
         "orig_addr": 0 if path == Path.ALLOC.value else THREAD_ORIG_ADDR,
         "size": THREAD_SIZE,
     }
     fields = {name: known.get(name, defaults[name]) for name in FIELDS}
+    _check(model, fields)
+    if kind is PoolKind.DEFAULT:
+        return fields
+    if kind is PoolKind.GROWN:
+        validate_pool(model, {**fields, "pool_kind": kind})
+    else:
+        fields |= _made(model, fields, known)
+    return {**fields, "pool_kind": kind.value}
+
+
+def _nslabs(kind: PoolKind, page: int) -> int:
+    if kind is PoolKind.GROWN:
+        return min(IO_TLB_DEFAULT_SLABS, largest_nslabs(page))
+    return IO_TLB_DEFAULT_SLABS
+
+
+def _check(model: KernelModel, fields: Mapping[str, Any]) -> None:
     if fields["path"] not in {p.value for p in Path}:
         raise BadInput("path", fields["path"], "not direct, iommu, alloc or link")
     validate_for(model, fields)
-    return fields
+
+
+def _made(
+    model: KernelModel, fields: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, int]:
+    """What the kernel decides of the transient pool that it makes for a request."""
+    names = ("page_size", "granule", "path", "min_align_mask")
+    page, granule, path, mask = (fields[name] for name in names)
+    cell = Cell(page, granule, Path(path), mask, PoolKind.TRANSIENT)
+    request = Request(Word(fields["orig_addr"], U64), Word(fields["size"], U64))
+    mapping = model.mapping(cell, request)
+    bounced, nslots = bool(mapping.bounced), int(mapping.nslots)
+    nslabs = made_nslabs(model, page, nslots if bounced else None)
+    made = {"nslabs": nslabs, "nareas": 1, "start_index": 0}
+    for name, value in made.items():
+        if known.get(name, value) != value:
+            why = f"the transient pool of this request has {value}"
+            raise BadInput(name, known[name], why)
+    slots = Word(min(nslabs, IO_TLB_SEGSIZE), UNSIGNED_INT)
+    block, start = int(block_bytes(cell, slots)), fields["pool_start"]
+    if nslabs and start % block:
+        why = f"the pages of this transient pool lie at multiples of {block}"
+        raise BadInput("pool_start", hex(start), why)
+    return made

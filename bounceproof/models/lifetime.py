@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE
-from bounceproof.models.mapping import align_offset, nr_slots
+from bounceproof.models.mapping import align_offset, block_bytes, nr_slots
 from bounceproof.models.outcome import slot_address
-from bounceproof.models.request import Cell, Mapping, Path, Pool, Request
+from bounceproof.models.request import Cell, Mapping, Path, Pool, PoolKind, Request
 from bounceproof.models.state import (
     BounceCheck,
     KernelState,
@@ -34,6 +34,7 @@ from bounceproof.models.word import (
     Word,
     align,
     ite,
+    minimum,
 )
 
 LOW = IO_TLB_SIZE - 1
@@ -133,9 +134,26 @@ class Placed:
         """Address of the data in the pool."""
         return self.start + self.mapping.padding
 
+    @property
+    def transient(self) -> bool:
+        """Whether the pool was made for this mapping."""
+        return self.cell.pool_kind is PoolKind.TRANSIENT
+
+    def whole_pool(self) -> Range:
+        """The bytes of a transient pool."""
+        length = self.pool.area_nslabs.cast(U64) << IO_TLB_SHIFT
+        return self.pool.start, self.pool.start + length
+
     def slots(self) -> Range:
         """The bytes of the slots marked as taken."""
         return self.life.slots(self)
+
+    def memory(self) -> Range:
+        """The bytes that are nobody else's: of a transient pool, all of its pages."""
+        if not self.transient:
+            return self.slots()
+        block = block_bytes(self.cell, self.pool.area_nslabs)
+        return self.pool.start, self.pool.start + block
 
 
 def within(inner: Range, outer: Range) -> Truth:
@@ -151,10 +169,14 @@ class BuiltinLife:
     state: KernelState
 
     def slots(self, placed: Placed) -> Range:
-        """The allocation's slots.  Source: swiotlb_find_slots() and its kin,
-        kernel/dma/swiotlb.c."""
-        length = placed.mapping.nslots.cast(U64) << IO_TLB_SHIFT
-        return placed.start, placed.start + length
+        """The allocation's slots, those that exist.
+
+        Source: swiotlb_find_slots() and its kin, kernel/dma/swiotlb.c.
+        """
+        end = placed.start + (placed.mapping.nslots.cast(U64) << IO_TLB_SHIFT)
+        if placed.transient:
+            end = minimum(end, placed.whole_pool()[1])
+        return placed.start, end
 
     def overtakes(self, placed: Placed) -> Truth:
         """Never: the slots marked are those that the list test asked for."""
@@ -258,7 +280,10 @@ class BuiltinLife:
 
         Source: swiotlb_release_slots() (swiotlb_tbl_unmap_single() in v5.10),
         kernel/dma/swiotlb.c.  A pad_slots recorded elsewhere by mistake reads as 0.
+        A transient pool goes as a whole: swiotlb_del_transient().
         """
+        if placed.transient:
+            return Release(Word(0, UNSIGNED_INT), placed.pool.area_nslabs)
         state, mapping, m = self.state, placed.mapping, placed.cell.min_align_mask
         is_alloc = placed.cell.path is Path.ALLOC
         address = self.handed_out(placed)[0] if is_alloc else placed.tlb_addr

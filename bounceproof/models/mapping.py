@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE
+from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE, SLOT_SET_BYTES
 from bounceproof.models.request import Cell, Mapping, Path, Request
 from bounceproof.models.state import (
     AllocAlign,
@@ -46,16 +46,33 @@ def align_offset(min_align_mask: int, align_mask: int, addr: Word) -> Word:
     return (addr & Word(min_align_mask, UNSIGNED_INT) & mask).cast(UNSIGNED_INT)
 
 
+def get_order(size: Word, cell: Cell, largest: int = 64) -> Word:
+    """The order of the page block that holds ``size`` bytes (int), not 0.
+
+    ``largest`` is a number of bits that ``size`` is known to fit.  Source:
+    get_order(), include/asm-generic/getorder.h.
+    """
+    pages = (size.cast(U64) - 1) >> cell.page_shift
+    order = Word(0, INT)
+    for bit in range(largest - cell.page_shift):
+        order = ite((pages >> bit).nonzero(), Word(bit + 1, INT), order)
+    return order
+
+
+def block_bytes(cell: Cell, nslots: Word) -> Word:
+    """Bytes of the pages that ``nslots`` slots, up to a slot set, are put in (U64)."""
+    largest = max(SLOT_SET_BYTES.bit_length(), cell.page_shift)
+    order = get_order(nslots.cast(U64) << IO_TLB_SHIFT, cell, largest)
+    return Word(cell.page_size, U64) << order
+
+
 def alloc_order_mask(size: Word, cell: Cell) -> Word:
     """swiotlb_alloc()'s alignment: (1 << (get_order(size) + PAGE_SHIFT)) - 1, u32.
 
     Source: swiotlb_alloc(), kernel/dma/swiotlb.c, v6.9.  The shift is one of int.
     """
-    pages = (size.cast(U64) - 1) >> cell.page_shift
-    order = Word(0, INT)
-    for bit in range(64 - cell.page_shift):
-        order = ite((pages >> bit).nonzero(), Word(bit + 1, INT), order)
-    return ((Word(1, INT) << (order + cell.page_shift)) - 1).cast(UNSIGNED_INT)
+    shift = get_order(size, cell) + cell.page_shift
+    return ((Word(1, INT) << shift) - 1).cast(UNSIGNED_INT)
 
 
 def _streaming(

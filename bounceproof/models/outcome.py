@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.pools import serving
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -56,6 +57,7 @@ class Outcome:
     phys_addr_t.  ``hang``: the search does not end.  ``ok``: the driver gets a mapping.
     ``unfinished``: the search was not followed to its end, see
     :class:`~bounceproof.models.search.Found`; the others are then false.
+    ``pool``: the pool that was searched.
     """
 
     mapping: Mapping
@@ -64,6 +66,7 @@ class Outcome:
     slot: Word
     tlb_addr: Word
     hang: Truth
+    pool: Pool
     unfinished: Truth = FALSE
 
 
@@ -162,8 +165,10 @@ def outcome(
     model: KernelModel, cell: Cell, request: Request, pool: Pool, areas: int = 1
 ) -> Outcome:
     """The outcome of ``request`` on an empty pool whose areas all start at
-    ``pool.start_index``; ``areas`` as in :func:`search_areas`."""
+    ``pool.start_index``; ``areas`` as in :func:`search_areas`.  Of a transient pool,
+    ``pool`` has the place alone."""
     mapping = model.mapping(cell, request)
+    pool = serving(model, cell, mapping, pool)
     searched = searched_empty(model, cell, mapping, pool, areas)
     found, slot = searched.found, searched.slot
     tlb_addr = slot_address(pool, slot) + mapping.padding
@@ -176,6 +181,7 @@ def outcome(
         slot,
         tlb_addr,
         mapping.bounced & searched.endless,
+        pool,
         mapping.bounced & searched.unfinished,
     )
 

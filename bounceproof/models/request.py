@@ -32,18 +32,32 @@ class Path(StrEnum):
         return self in (Path.IOMMU, Path.LINK)
 
 
+class PoolKind(StrEnum):
+    """Which of the pools that a mapping may come from is asked about.
+
+    ``default``: the pool of the boot, or a restricted one.  ``grown``: one that
+    swiotlb_dyn_alloc() added.  ``transient``: the one that swiotlb_find_slots() makes
+    for a single request when no other pool has room.
+    """
+
+    DEFAULT = "default"
+    GROWN = "grown"
+    TRANSIENT = "transient"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
     """The part of a request that is a plain number in every query.
 
     ``page_size`` and ``granule`` in bytes (granule equals page_size where the path
-    has none), ``min_align_mask`` the device's mask.
+    has none), ``min_align_mask`` the device's mask, ``pool_kind`` the pool asked about.
     """
 
     page_size: int
     granule: int
     path: Path
     min_align_mask: int
+    pool_kind: PoolKind = PoolKind.DEFAULT
 
     @property
     def page_shift(self) -> int:
@@ -66,7 +80,9 @@ class Pool:
     (area->index) unsigned int, ``seg_boundary_mask`` unsigned long.  ``one_segment``
     is a promise of the caller that the pool lies within one segment of the device,
     so that no run of slots can span a boundary.  ``bound`` is the most slots an area
-    has where the loop is to be unrolled, 0 for the closed form.
+    has where the loop is to be unrolled, 0 for the closed form.  ``partial``: its one
+    area is no whole number of slot sets; ``list_clamped``: list[] ends with it all the
+    same, which says something of partial areas alone.
     """
 
     start: Word
@@ -75,6 +91,8 @@ class Pool:
     seg_boundary_mask: Word
     one_segment: bool = False
     bound: int = 0
+    partial: bool = False
+    list_clamped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,8 @@ class Area:
     def fits_empty(self, slot: Word, nslots: Word) -> Truth:
         """Whether ``nslots`` from ``slot`` fit an empty area: list[] and boundary."""
         run = IO_TLB_SEGSIZE - (slot & (IO_TLB_SEGSIZE - 1))
+        if self.pool.list_clamped:
+            run = minimum(run, self.pool.area_nslabs - slot)
         if self.pool.one_segment:
             return nslots <= run
         spans = self.segment_offset(slot) + nslots.cast(U64) > self.max_slots
@@ -321,7 +323,8 @@ def _foldable(search: Search) -> bool:
     """Whether all slot sets are alike to the search but for where it starts."""
     step, stride = search.geometry.step, search.rule.stride
     whole = IO_TLB_SEGSIZE % step == 0 and stride <= step
-    return whole and search.area.pool.one_segment
+    pool = search.area.pool
+    return whole and pool.one_segment and not pool.partial
 
 
 def _folded(search: Search) -> tuple[Search, Word]:

@@ -9,12 +9,14 @@ from typing import Any
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
+    IO_TLB_SHIFT,
     IO_TLB_SIZE,
     MAX_AREA_SLOTS,
     PAGE_SIZES,
     U32_MAX,
 )
-from bounceproof.models.request import KernelModel, Path
+from bounceproof.models.pools import MADE, lacks_pool, largest_nslabs
+from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.state import Areas
 
 NOT_SLOT_SETS = "not a whole number of slot sets of 128 slots"
@@ -113,3 +115,42 @@ def validate_for(model: KernelModel, given: Mapping[str, Any]) -> None:
         reason = model.unsupported(Path(path))
         if reason is not None:
             raise BadInput("path", path, reason)
+
+
+def _grown(given: Mapping[str, Any]) -> None:
+    nslabs, start = given.get("nslabs"), given.get("pool_start")
+    if nslabs is None:
+        return
+    most = largest_nslabs(given.get("page_size") or max(PAGE_SIZES))
+    if not is_power(nslabs) or nslabs > most:
+        why = f"grown pools have a power of two of slots, up to {most}"
+        raise BadInput("nslabs", nslabs, why)
+    length = nslabs << IO_TLB_SHIFT
+    if start is not None and start % length:
+        why = f"grown pools lie at multiples of their size, {length}"
+        raise BadInput("pool_start", hex(start), why)
+
+
+def validate_pool(model: KernelModel, given: Mapping[str, Any]) -> None:
+    """Check the kind of pool that is asked about, and what is said of it.
+
+    Raises BadInput.
+    """
+    kind, path = PoolKind(given.get("pool_kind") or "default"), given.get("path")
+    way = next((known for known in Path if known.value == path), None)
+    reason = lacks_pool(model, kind, way)
+    if reason is not None:
+        raise BadInput("pool_kind", kind.value, reason)
+    if kind is PoolKind.GROWN:
+        _grown(given)
+    if kind is not PoolKind.TRANSIENT:
+        return
+    for name in MADE:
+        if given.get(name) is not None:
+            why = "a transient pool is as its request needs it"
+            raise BadInput(name, given[name], why)
+    page = given.get("page_size") or min(PAGE_SIZES)
+    start = given.get("pool_start")
+    if start is not None and (start % page or not start):
+        why = f"a transient pool lies at pages, and not at 0: page size {page}"
+        raise BadInput("pool_start", hex(start), why)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from bounceproof.audit.cells import Unit
 from bounceproof.audit.run import Line
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.report.checks import finding_json
 from bounceproof.report.text import SIZE_MAX, WIDTH, wrap
 from bounceproof.solver.verdict import Finding, Verdict
@@ -148,7 +149,7 @@ def _json_line(line: Line) -> dict[str, Any]:
         "path": unit.path.value,
         "granule": unit.granule,
         "stored": line.stored,
-        **finding_json(unit.state, line.finding),
+        **finding_json(BuiltinKernel(unit.state), line.finding),
     }
 
 

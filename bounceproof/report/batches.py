@@ -28,11 +28,22 @@ _CHUNK = 1 << 18
 _LONGEST = 1 << 20
 _OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
 _IGNORED = frozenset((*_OUTCOME, "schema", "command"))
-_KNOWN = frozenset((*FIELDS, "kernel"))
+_KNOWN = frozenset((*FIELDS, "kernel", "pool_kind"))
+_CHOICES = {
+    "path": ("direct", "iommu", "alloc", "link"),
+    "pool_kind": ("default", "grown", "transient"),
+}
 
 
 class BadLine(ValueError):
     """A line that is no request; the message has its number."""
+
+
+def _choice(name: str, value: object) -> None:
+    *others, last = _CHOICES[name]
+    if value is not None and value not in _CHOICES[name]:
+        why = f"not {', '.join(others)} or {last}"
+        raise BadInput(name, json.dumps(value), why)
 
 
 def _chunks(source: int) -> Iterator[list[bytes]]:
@@ -86,18 +97,10 @@ class _Reader:
             if name not in _KNOWN:
                 raise BadInput(name, json.dumps(value), "no such field")
             plain = isinstance(value, int) and not isinstance(value, bool)
-            if name not in ("path", "kernel") and value is not None and not plain:
+            if name in _CHOICES:
+                _choice(name, value)
+            elif name != "kernel" and value is not None and not plain:
                 raise BadInput(name, json.dumps(value), "not an integer")
-            if name == "path" and value not in (
-                "direct",
-                "iommu",
-                "alloc",
-                "link",
-                None,
-            ):
-                raise BadInput(
-                    name, json.dumps(value), "not direct, iommu, alloc or link"
-                )
         model = self._model(data.get("kernel"))
         fields = complete(model, self.device, {**self.options, **data})
         return model, SingleRequest(**fields)

@@ -6,22 +6,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
+from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS, PAGE_SIZES
 from bounceproof.models.lifetime import DIRECTIONS
-from bounceproof.models.request import KernelModel, RunsItself
-from bounceproof.models.state import KernelState
-from bounceproof.report.request import Extras, kernel_line, tell
+from bounceproof.models.pools import ASSUMED, largest_nslabs
+from bounceproof.models.request import KernelModel, PoolKind, RunsItself
+from bounceproof.report.request import Extras, kernel_line, tell, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import MEANING
+from bounceproof.solver.properties import meaning
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 
 
-def counterexample_fields(name: str, example: Counterexample) -> dict[str, Any]:
+def counterexample_fields(
+    kernel: KernelModel, example: Counterexample
+) -> dict[str, Any]:
     """Request and outcome fields of a counterexample, the kernel first."""
-    request = single_request(example.cell, example.point).fields()
+    numbers = single_request(example.cell, example.point).fields()
+    request = with_pool(kernel, numbers, example.outcome)
     more: dict[str, Any] = {}
     if "direction" in example.point:
         more["direction"] = DIRECTIONS[example.point["direction"]]
@@ -29,13 +32,13 @@ def counterexample_fields(name: str, example: Counterexample) -> dict[str, Any]:
         more["sync_size"] = example.point["sync_size"]
     if example.taken is not None:
         more["taken"] = [list(run) for run in example.taken]
-    return {"kernel": name, **request, **example.outcome, **more}
+    return {"kernel": kernel.name, **request, **example.outcome, **more}
 
 
-def finding_json(kernel: KernelState | KernelModel, finding: Finding) -> dict[str, Any]:
+def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
     """One property as the JSON contract has it, and the limit and cells behind it."""
     example = finding.counterexample
-    fields = None if example is None else counterexample_fields(kernel.name, example)
+    fields = None if example is None else counterexample_fields(kernel, example)
     return {
         "property": finding.prop.value,
         "verdict": finding.verdict.shown,
@@ -83,6 +86,8 @@ def domain_json(domain: Domain) -> dict[str, Any]:
         "size_step": domain.size_step or device.size_step,
         "addr_step": domain.addr_step or device.addr_step,
     }
+    if domain.pool_kind is not PoolKind.DEFAULT:
+        ranges["pool_kind"] = f"{domain.pool_kind}: {ASSUMED[domain.pool_kind]}"
     free = {
         "min_align_mask": "2^k - 1 up to 0xffff" if device.any_mask else "the device's",
         "seg_boundary_mask": "any 2^k - 1",
@@ -93,7 +98,27 @@ def domain_json(domain: Domain) -> dict[str, Any]:
         "orig_addr": f"multiples of {ranges['addr_step']} below 2^{MAX_PHYS_BITS}",
         "size": f"multiples of {ranges['size_step']} up to the limit",
     }
+    free |= _free_of(domain)
     return {k: free[k] if v is None else v for k, v in ranges.items()}
+
+
+def _free_of(domain: Domain) -> dict[str, str]:
+    """The ranges that are other ones for grown and transient pools."""
+    if domain.pool_kind is PoolKind.GROWN:
+        pages = PAGE_SIZES if domain.page_size is None else (domain.page_size,)
+        most = ", ".join(str(largest_nslabs(page)) for page in pages)
+        return {
+            "pool_start": f"any multiple of the pool's size below 2^{MAX_PHYS_BITS}",
+            "nslabs": f"areas of 2^k slots, from 128; pools up to {most} slots",
+        }
+    if domain.pool_kind is PoolKind.TRANSIENT:
+        return {
+            "pool_start": f"any block of pages of the order below 2^{MAX_PHYS_BITS}",
+            "nslabs": "the request's slots",
+            "nareas": "1",
+            "start_index": "0",
+        }
+    return {}
 
 
 def as_json(result: Checked) -> str:
@@ -152,24 +177,26 @@ def _most_cells(rows: list[tuple[str, ...]]) -> list[str]:
     )
 
 
-def finding_text(model: KernelModel, finding: Finding) -> list[str]:
+def finding_text(
+    model: KernelModel, finding: Finding, kind: PoolKind = PoolKind.DEFAULT
+) -> list[str]:
     """One property: the verdict, the cells, and the counterexample if any."""
     head = f"{finding.prop.value}: {finding.verdict.shown.upper()}"
-    lines = [head, wrap(MEANING[finding.prop], "  ")]
+    lines = [head, wrap(meaning(finding.prop, kind), "  ")]
     if finding.reason is not None:
         lines.append(wrap(f"reason: {finding.reason}", "  ", "    "))
     lines += _most_cells(_cell_rows(finding)) if finding.cells else []
     example = finding.counterexample
     if example is None:
         return lines
-    kind = "The smallest" if example.minimum else "A (not proved smallest)"
+    rank = "The smallest" if example.minimum else "A (not proved smallest)"
     seen = "confirmed" if finding.confirmed else "NOT CONFIRMED"
     own = isinstance(model, RunsItself)
     where = "by running the tree's own code" if own else "in the simulator"
     lines += [
         "",
         wrap(
-            f"{kind} counterexample, {seen} {where}; "
+            f"{rank} counterexample, {seen} {where}; "
             f"driver's limit {size_both(example.limit)}:",
             "  ",
         ),
@@ -186,5 +213,5 @@ def as_text(result: Checked) -> str:
     model = result.model
     lines = [*title(f"check {model.name}: {result.verdict.shown}"), ""]
     for finding in result.findings:
-        lines += [*finding_text(model, finding), ""]
+        lines += [*finding_text(model, finding, result.domain.pool_kind), ""]
     return "\n".join([*lines, *domain_text(result.domain)])

@@ -31,6 +31,8 @@ def _call(number: int, op: dict[str, Any], record: dict[str, Any]) -> list[str]:
     outcome = record["outcome"]
     if isinstance(outcome, dict) and "ok" in outcome:
         facts = " ".join(f"{k}={outcome.get(k)}" for k in _SHOWN)
+        if "pool_start" in outcome:
+            facts += f" transient pool at {outcome['pool_start']:#x}"
         lines.append(wrap(facts, "     "))
     for broken in record["broken"]:
         told = f"BROKEN {broken['property']}: {broken['text']}"

@@ -15,36 +15,52 @@ def _rows(marks: list[str], first: int) -> list[str]:
     return lines
 
 
+def _past_the_end(lines: list[str], over: int) -> list[str]:
+    """The rows, and ``over`` slots past their end."""
+    if over <= 0:
+        return lines
+    extra = "x" * min(over, 16) + ("..." if over > 16 else "")
+    return [*lines[:-1], lines[-1][:73], f"         {extra}"]
+
+
 def slot_set(
-    slot: int | None, nslots: int, right: list[int], pad_slots: int = 0
+    slot: int | None,
+    nslots: int,
+    right: list[int],
+    pad_slots: int = 0,
+    size: int = IO_TLB_SEGSIZE,
 ) -> list[str]:
     """The slot set of ``slot`` or, where nothing was found, the best attempt.
+
+    ``size`` is how many slots it has: fewer than a slot set in a transient pool.
 
     ``right`` are the admissible slots of the set, pool-wide or, for an attempt,
     counted from its start.  ``#`` is taken, ``p`` padding, ``|`` a right slot,
     ``.`` any other; a run that does not fit goes on past the end as ``x``.
     """
     first = (slot or 0) & ~(IO_TLB_SEGSIZE - 1)
-    marks = ["."] * IO_TLB_SEGSIZE
+    marks = ["."] * size
+    whole = "slot set" if size == IO_TLB_SEGSIZE else "pool"
     for place in right:
         marks[place % IO_TLB_SEGSIZE] = "|"
     if slot is not None:
-        for k in range(slot - first, min(slot - first + nslots, IO_TLB_SEGSIZE)):
+        for k in range(slot - first, min(slot - first + nslots, size)):
             marks[k] = "#"
         for k in range(slot - first, slot - first + pad_slots):
             marks[k] = "p"
-        return [*_rows(marks, first), "         # taken, p padding, | right slot"]
+        over = slot - first + nslots - size
+        lines = _past_the_end(_rows(marks, first), over)
+        return [*lines, "         # taken, p padding, | right slot"]
     begin = min((place % IO_TLB_SEGSIZE for place in right), default=None)
     if begin is None:
         return [*_rows(marks, first), "         no right slot"]
-    over = begin + nslots - IO_TLB_SEGSIZE
-    for k in range(begin, min(begin + nslots, IO_TLB_SEGSIZE)):
+    over = begin + nslots - size
+    for k in range(begin, min(begin + nslots, size)):
         marks[k] = "+"
     lines = _rows(marks, first)
     if over > 0:
-        extra = "x" * min(over, 16) + ("..." if over > 16 else "")
-        lines[-1] = lines[-1][:73]
-        note = f"from the first right slot, {nslots} slots end {over} past the slot set"
-        return [*lines, f"         {extra}", f"         + {note}"]
+        lines = _past_the_end(lines, over)
+        note = f"from the first right slot, {nslots} slots end {over} past the {whole}"
+        return [*lines, f"         + {note}"]
     note = f"{nslots} slots would fit here, but the search does not come by"
     return [*lines, f"         + {note}"]

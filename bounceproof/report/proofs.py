@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+from bounceproof.models.request import PoolKind
 from bounceproof.report.checks import (
     domain_json,
     domain_text,
@@ -13,7 +14,7 @@ from bounceproof.report.checks import (
 )
 from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.ask import Proved
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 
 
 def as_json(result: Proved) -> str:
@@ -39,6 +40,14 @@ def _limits(finding: Finding) -> str:
     return ", ".join(size_text(limit) for limit in limits)
 
 
+def _pool(example: Counterexample) -> str:
+    point = example.point
+    if example.cell.pool_kind is PoolKind.TRANSIENT:
+        return f"transient pool at {point['pool_start']:#x}"
+    index, slots = point["start_index"], point["area_nslabs"]
+    return f"start index {index}, {slots} slots an area"
+
+
 def _base_line(finding: Finding) -> str:
     example = finding.counterexample
     text = f"{finding.prop.value}: {finding.verdict.shown}"
@@ -48,9 +57,8 @@ def _base_line(finding: Finding) -> str:
         return text
     point, cell = example.point, example.cell
     what = (
-        f"; smallest: {point['size']} bytes at {point['orig_addr']:#x}, start index "
-        f"{point['start_index']}, {point['area_nslabs']} slots an area, path "
-        f"{cell.path.value}, page {size_text(cell.page_size)}"
+        f"; smallest: {point['size']} bytes at {point['orig_addr']:#x}, "
+        f"{_pool(example)}, path {cell.path.value}, page {size_text(cell.page_size)}"
     )
     logged = example.outcome["sz"]
     return text + what + (f", sz {logged}" if logged is not None else "")
@@ -70,7 +78,8 @@ def _worse_lines(result: Proved) -> list[str]:
             )
         else:
             lines += ["", f"WORSE, right in {result.base.name}, wrong here:"]
-            lines += finding_text(result.kernel.model, finding)
+            kind = result.kernel.domain.pool_kind
+            lines += finding_text(result.kernel.model, finding, kind)
     return lines
 
 
@@ -83,7 +92,7 @@ def as_text(result: Proved) -> str:
         lines += [wrap(_base_line(f), "  ", "    ") for f in result.base.findings]
         lines += ["", f"The kernel, {kernel.name}:"]
     for finding in result.kernel.findings:
-        lines += [*finding_text(kernel, finding), ""]
+        lines += [*finding_text(kernel, finding, result.kernel.domain.pool_kind), ""]
     if base != kernel:
         lines += ["What got worse:", *_worse_lines(result), ""]
     return "\n".join([*lines, *domain_text(result.kernel.domain)])

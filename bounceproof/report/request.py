@@ -11,7 +11,8 @@ from typing import Any
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.defaults import FIELDS
 from bounceproof.models.outcome import cases
-from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.pools import MADE, made_nslabs
+from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
 from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown, arithmetic
@@ -19,6 +20,28 @@ from bounceproof.report.picture import slot_set
 from bounceproof.report.text import WIDTH, table, wrap
 
 _HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
+
+
+def _transient(fields: dict[str, Any]) -> bool:
+    return fields.get("pool_kind") == PoolKind.TRANSIENT.value
+
+
+def with_pool(
+    model: KernelModel, fields: dict[str, Any], outcome: dict[str, Any]
+) -> dict[str, Any]:
+    """``fields`` with the slots of the transient pool that the request got, if any."""
+    if not _transient(fields):
+        return fields
+    nslabs = made_nslabs(model, fields["page_size"], outcome["nslots"])
+    return {**fields, "nslabs": nslabs}
+
+
+def cell_of(fields: dict[str, Any]) -> Cell:
+    """The cell of a request's fields."""
+    kind = PoolKind(fields.get("pool_kind", PoolKind.DEFAULT))
+    names = ("page_size", "granule", "path", "min_align_mask")
+    page, granule, path, mask = (fields[name] for name in names)
+    return Cell(page, granule, Path(path), mask, kind)
 
 
 def kernel_line(
@@ -29,6 +52,11 @@ def kernel_line(
     """The line the kernel logs for this outcome, or None."""
     if outcome["sz"] is None:
         return None
+    if _transient(fields):
+        return (
+            f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
+            "total ... (slots), used ... (slots)"
+        )
     used = sum(last - first + 1 for first, last in taken or ())
     return (
         f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
@@ -41,8 +69,12 @@ def _words(kernel: str, fields: dict[str, Any]) -> list[str]:
     for name in FIELDS:
         if name == "granule" and not Path(fields["path"]).has_granule:
             continue
+        if name in MADE and _transient(fields):
+            continue
         value = hex(fields[name]) if name in _HEX else str(fields[name])
         words.append(f"--{name.replace('_', '-')} {value}")
+    if "pool_kind" in fields:
+        words.append(f"--pool-kind {fields['pool_kind']}")
     return words
 
 
@@ -76,6 +108,13 @@ def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
     )
 
 
+def _drawn_slots(shown: Shown) -> int:
+    """Slots of a slot set, or of the transient pool."""
+    if shown.cell.pool_kind is not PoolKind.TRANSIENT:
+        return IO_TLB_SEGSIZE
+    return min(shown.area_nslabs, IO_TLB_SEGSIZE)
+
+
 def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
     request = shown.request()
     mapping = model.mapping(shown.cell, request)
@@ -88,7 +127,7 @@ def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
             continue
         area = Area(shown.pool(), Word(0, UNSIGNED_INT))
         search = Search(case.rule, area, Word(shown.orig_addr, U64), case.comparing)
-        slots = range(first, first + IO_TLB_SEGSIZE)
+        slots = range(first, first + _drawn_slots(shown))
         try:
             return [s for s in slots if bool(search.admissible(Word(s, UNSIGNED_INT)))]
         except NoClosedForm:
@@ -119,8 +158,12 @@ def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[
     first = 0 if slot is None else slot & ~(IO_TLB_SEGSIZE - 1)
     right = _right_slots(model, shown, first)
     padding = int(model.mapping(shown.cell, shown.request()).padding)
-    drawn = slot_set(slot, outcome["nslots"], right, padding >> IO_TLB_SHIFT)
-    return ["", "  the slot set:", *drawn]
+    pads, size = padding >> IO_TLB_SHIFT, _drawn_slots(shown)
+    if not size:
+        return []
+    drawn = slot_set(slot, outcome["nslots"], right, pads, size)
+    name = "slot set" if shown.cell.pool_kind is not PoolKind.TRANSIENT else "pool"
+    return ["", f"  the {name}:", *drawn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +221,11 @@ def tell(
     more: Extras = Extras(),
 ) -> list[str]:
     """A request as text: the arithmetic, the picture, the log line, the command."""
+    fields = with_pool(model, fields, outcome)
     shown = shown_of(cell, fields)
+    kind = "" if cell.pool_kind is PoolKind.DEFAULT else f"{cell.pool_kind}, "
     pool = (
-        f"{fields['nslabs']} slots in {fields['nareas']} area(s) from "
+        f"{kind}{fields['nslabs']} slots in {fields['nareas']} area(s) from "
         f"{fields['pool_start']:#x}, seg_boundary_mask {fields['seg_boundary_mask']:#x}"
     )
     masks = (

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell, KernelModel, Path, RunsItself
-from bounceproof.report.request import Extras, tell
+from bounceproof.models.request import KernelModel, RunsItself
+from bounceproof.report.request import Extras, cell_of, tell
 from bounceproof.report.text import size_both, title
 from bounceproof.simulator.occupancy import Runs, simulate_taken
 from bounceproof.simulator.single import SingleRequest, simulate
@@ -18,8 +18,7 @@ def _run(
     model: KernelModel, request: SingleRequest, taken: Runs | None
 ) -> dict[str, Any]:
     if isinstance(model, RunsItself):
-        path = Path(request.path)
-        cell = Cell(request.page_size, request.granule, path, request.min_align_mask)
+        cell = cell_of(request.fields())
         return model.run_numbers(cell, request.fields(), taken or [])
     if not isinstance(model, BuiltinKernel):
         raise TypeError(f"{model.name} cannot be run")
@@ -49,7 +48,6 @@ def render(
         named = {"schema": 1, "command": "simulate", "kernel": model.name}
         more = {} if taken is None else {"taken": [list(run) for run in taken]}
         return json.dumps({**named, **fields, **outcome, **more})
-    path = Path(fields["path"])
-    cell = Cell(fields["page_size"], fields["granule"], path, fields["min_align_mask"])
+    cell = cell_of(fields)
     head = title(f"simulate {model.name}: {size_both(fields['size'])}")
     return "\n".join([*head, *tell(model, cell, fields, outcome, Extras(taken))])

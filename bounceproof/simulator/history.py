@@ -14,6 +14,7 @@ from bounceproof.simulator import history_checks as check
 from bounceproof.simulator.compile import signed64, unsigned64
 from bounceproof.simulator.history_bytes import Bouncer, iommu_range
 from bounceproof.simulator.history_pool import KernelStoppedError, LivePool, Request
+from bounceproof.simulator.history_transient import TransientPools
 from bounceproof.simulator.history_types import (
     FOR_DEVICE,
     MAX_TRANSFER,
@@ -55,6 +56,8 @@ def _bytes(value: int, length: int) -> Bytes:
 class Machine:
     """One pool, its device and IOMMU under one kernel state.
 
+    Where the pool can grow, a mapping that finds no room in it gets a transient pool.
+
     :meth:`run` takes one operation and returns what came of it.  ``live`` are the
     live mappings by name, ``broken`` the properties that the last operation showed
     broken, ``stopped`` why the kernel can do no more, if it cannot.
@@ -66,7 +69,8 @@ class Machine:
         self.config = config
         self.pool = LivePool(state, config)
         self.memory = OriginalMemory()
-        self.bytes = Bouncer(state, self.pool, self.memory, self._report)
+        self.transient = TransientPools(state, config)
+        self.bytes = Bouncer(state, self.memory, self._report)
         self.live: dict[str | int, Mapping] = {}
         self.broken: list[dict[str, str]] = []
         self.stopped: str | None = None
@@ -143,13 +147,23 @@ class Machine:
         if not bounced:
             return self._map_in_place(op, name, m, bool(refused))
         request = Request(m, int(given), pa, unsigned64(total))
-        slot, area = self.pool.find(request, op["cpu"])
+        pool, slot, area = self._find(request, op["cpu"], not alloc)
         if slot < 0:
-            return self._not_found(request, slot, None if alloc else int(printed))
-        mapping = self._mapping(op, name, request, slot, area, int(padding))
+            return self._not_found(request, slot, None if alloc else int(printed), pool)
+        mapping = self._mapping(op, name, request, pool, slot, area, int(padding))
         if alloc:
             return self._allocated(mapping, request)
         return self._bounced(mapping, request, int(padding), bool(refused))
+
+    def _find(
+        self, request: Request, cpu: int, grows: bool
+    ) -> tuple[LivePool, int, int]:
+        """The pool that was searched last, the slot or what came of it, the area."""
+        slot, area = self.pool.find(request, cpu)
+        if slot != e.NOT_FOUND or not grows:
+            return self.pool, slot, area
+        made, slot = self.transient.find(request)
+        return (self.pool, slot, -1) if made is None else (made, slot, 0)
 
     def _map_in_place(
         self, op: Operation, name: str | int, m: int, refused: bool
@@ -177,14 +191,18 @@ class Machine:
             self._add(mapping)
         return _outcome(not refused, bounced=False)
 
-    def _not_found(self, request: Request, slot: int, printed: int | None) -> Record:
+    def _not_found(
+        self, request: Request, slot: int, printed: int | None, made: LivePool
+    ) -> Record:
         n = request.nslots
         if slot == e.NO_END:
             self._report("halts", "the search does not end")
             self.stopped = "the search does not end"
             return _outcome(False, nslots=n, sz=printed, hang=True)
-        missed = self.pool.overlooked(request)
-        if missed >= 0:
+        for pool in dict.fromkeys((self.pool, made)):
+            missed = pool.overlooked(request)
+            if missed < 0:
+                continue
             self._report(
                 "finds", f"slot {missed} starts {n} free slots that the rule accepts"
             )
@@ -196,13 +214,14 @@ class Machine:
         op: Operation,
         name: str | int,
         request: Request,
+        pool: LivePool,
         slot: int,
         area: int,
         padding: int,
     ) -> Mapping:
-        n = self.pool.take(request, slot, area)
+        n = pool.take(request, slot, area)
         size, g = op["size"], self.config.granule
-        first, end = self.pool.slot_addr(slot), self.pool.slot_addr(slot + n)
+        first, end = pool.slot_addr(slot), pool.slot_addr(slot + n)
         tlb = first + padding
         reach, rounded = (tlb, tlb + size), size
         if op["path"] == "iommu":
@@ -229,12 +248,17 @@ class Machine:
             (first, end),
             reach,
             _NO_BYTES,
+            pool=pool,
+            transient=pool is not self.pool,
         )
 
     def _placed(self, mapping: Mapping, tlb_addr: int) -> Record:
-        return _outcome(
+        placed = _outcome(
             True, slot=mapping.slot, nslots=mapping.nslots, tlb_addr=tlb_addr
         )
+        if mapping.transient:
+            placed["pool_start"] = mapping.home.config.pool_start
+        return placed
 
     def _allocated(self, mapping: Mapping, request: Request) -> Record:
         """The rest of swiotlb_alloc()."""
@@ -265,16 +289,16 @@ class Machine:
             return _outcome(False, nslots=mapping.nslots)
         self._check_placement(mapping, request)
         if mapping.path == "iommu":
-            check.padding_clean(self._report, self.pool, mapping)
+            check.padding_clean(self._report, mapping.home, mapping)
         if mapping.device_reads:
-            check.device_sees(self._report, self.pool, mapping, 0, mapping.size)
+            check.device_sees(self._report, mapping.home, mapping, 0, mapping.size)
         self._add(mapping)
         return self._placed(mapping, mapping.tlb_addr)
 
     def _check_placement(self, mapping: Mapping, request: Request) -> None:
-        check.in_pool(self._report, self.pool, mapping)
-        check.aligned(self._report, self.pool, mapping, request.given)
-        check.owned(self._report, self.pool, mapping)
+        check.in_pool(self._report, mapping.home, mapping)
+        check.aligned(self._report, mapping.home, mapping, request.given)
+        check.owned(self._report, mapping.home, mapping)
         check.exclusive(self._report, mapping, self.live.values())
 
     def _mark_shared(self, mapping: Mapping) -> None:
@@ -291,6 +315,9 @@ class Machine:
         self.live[mapping.name] = mapping
 
     def _release(self, mapping: Mapping, tlb_addr: int) -> int:
+        if mapping.transient:
+            check.returned_whole(self._report, mapping.home, mapping)
+            return self.transient.drop(mapping.home)
         before, used = self.pool.lst.copy(), list(self.pool.used)
         sound = self.fault is None
         freed = self.pool.release(tlb_addr, mapping.min_align_mask, mapping.alloc_size)
@@ -337,7 +364,7 @@ class Machine:
             if mapping.device_reads:
                 now = self.memory.read(mapping.orig_addr + offset, length)
                 mapping.ideal[offset : offset + length] = now
-                check.device_sees(self._report, self.pool, mapping, offset, length)
+                check.device_sees(self._report, mapping.home, mapping, offset, length)
         elif mapping.device_writes:
             check.cpu_sees(self._report, self.memory, mapping, offset, length)
 
@@ -363,7 +390,7 @@ class Machine:
         if not mapping.bounced:
             self.memory.write(mapping.orig_addr + offset, data)
             return {"ok": True}
-        self.pool.memory.write(mapping.tlb_addr + offset, data)
+        mapping.home.memory.write(mapping.tlb_addr + offset, data)
         skip = max(-offset, 0)
         inside = data[skip : max(mapping.size - offset, 0)]
         at = max(offset, 0)
@@ -379,7 +406,8 @@ class Machine:
         if mapping.bounced:
             first, last = max(offset, 0), min(offset + length, mapping.size)
             if first < last:
-                check.device_sees(self._report, self.pool, mapping, first, last - first)
+                pool, length = mapping.home, last - first
+                check.device_sees(self._report, pool, mapping, first, length)
         return {"ok": True}
 
     def _cpu_write(self, op: Operation, name: str | int) -> Record:

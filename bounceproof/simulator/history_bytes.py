@@ -22,7 +22,6 @@ from bounceproof.models.state import (
 from bounceproof.simulator import engine as e
 from bounceproof.simulator import history_slots as hs
 from bounceproof.simulator.compile import signed64, unsigned64
-from bounceproof.simulator.history_pool import LivePool
 from bounceproof.simulator.history_types import FOR_CPU, WORD_MAX, Mapping
 from bounceproof.simulator.memory import OriginalMemory
 
@@ -48,10 +47,9 @@ class Bouncer:
     """
 
     def __init__(
-        self, state: KernelState, pool: LivePool, memory: OriginalMemory, report: Report
+        self, state: KernelState, memory: OriginalMemory, report: Report
     ) -> None:
         self.state = state
-        self.pool = pool
         self.memory = memory
         self.report = report
         self.warning: str | None = None
@@ -74,8 +72,9 @@ class Bouncer:
         if self.state.bounce_check is not BounceCheck.NONE:
             self._bounce(m, m.tlb_addr, m.size, False)
             return
-        first = self.pool.first_slot(m.tlb_addr, m.min_align_mask)
-        orig = unsigned64(self.pool.orig[first])
+        pool = m.home
+        first = pool.first_slot(m.tlb_addr, m.min_align_mask)
+        orig = unsigned64(pool.orig[first])
         if orig != INVALID:
             self._copy(m, orig, m.tlb_addr, m.size, False)
 
@@ -87,16 +86,18 @@ class Bouncer:
         if self.state.bounce_check is not BounceCheck.NONE:
             self._bounce(mapping, addr, size, not for_cpu)
             return
-        orig = unsigned64(self.pool.orig[self.pool.slot_of(addr)])
+        pool = mapping.home
+        orig = unsigned64(pool.orig[pool.slot_of(addr)])
         if orig != INVALID:
             offset = orig & mapping.min_align_mask & LOW
             orig = (orig + (addr & LOW) - offset) & WORD_MAX
             self._copy(mapping, orig, addr, size, not for_cpu)
 
     def _bounce(self, mapping: Mapping, addr: int, size: int, inward: bool) -> None:
-        index = self.pool.slot_of(addr)
-        orig = unsigned64(self.pool.orig[index])
-        left = unsigned64(self.pool.alloc_size[index])
+        pool = mapping.home
+        index = pool.slot_of(addr)
+        orig = unsigned64(pool.orig[index])
+        left = unsigned64(pool.alloc_size[index])
         if orig == INVALID:
             return
         offset = (addr & LOW) - (orig & mapping.min_align_mask & LOW)
@@ -126,13 +127,14 @@ class Bouncer:
             )
         self._inside(m, addr, addr + size, "a copy")
         if inward:
-            self.pool.memory.write(addr, self.memory.read(orig, size))
+            m.home.memory.write(addr, self.memory.read(orig, size))
         else:
-            self.memory.write(orig, self.pool.memory.view(addr, addr + size))
+            self.memory.write(orig, m.home.memory.view(addr, addr + size))
 
     def _inside(self, mapping: Mapping, low: int, high: int, what: str) -> None:
         first, end = mapping.held
-        end = min(end, self.pool.slot_addr(self.pool.config.nslabs))
+        pool = mapping.home
+        end = min(end, pool.slot_addr(pool.config.nslabs))
         if low < high and not (first <= low and high <= end):
             self.report(
                 "inbounds",
@@ -142,7 +144,7 @@ class Bouncer:
 
     def zero(self, mapping: Mapping) -> None:
         """What dma-iommu zeroes after mapping, for an untrusted device."""
-        m, g = mapping, self.pool.config.granule - 1
+        m, g = mapping, mapping.home.config.granule - 1
         ranges: list[tuple[int, int]] = []
         if self.state.zeroing is Zeroing.ROUNDED_SIZE:
             start = m.end if m.device_reads else m.tlb_addr
@@ -151,24 +153,25 @@ class Bouncer:
             ranges = [(m.tlb_addr & ~g, m.tlb_addr), (m.end, (m.end + g) & ~g)]
         for low, high in ranges:
             self._inside(m, low, high, "zeroing")
-            self.pool.memory.view(low, high)[:] = 0
+            m.home.memory.view(low, high)[:] = 0
 
     def record(self, mapping: Mapping, padding: int) -> None:
         """orig_addr and pad_slots of a new allocation.
 
         Source: swiotlb_tbl_map_single(), after the search.
         """
+        pool = mapping.home
         pad = padding // IO_TLB_SIZE
         if self.state.pad_slots is PadSlots.NONE:
             pad = 0
         first = mapping.slot + pad
         at = first
         if self.state.pad_slots is PadSlots.UNINITIALISED:
-            at = self.pool.config.uninitialised
+            at = pool.config.uninitialised
         if self.state.pad_slots is not PadSlots.NONE:
-            if at < self.pool.config.slots_held:
-                self.pool.pad[at] = pad
-            if at >= self.pool.config.nslabs:
+            if at < pool.config.slots_held:
+                pool.pad[at] = pad
+            if at >= pool.config.nslabs:
                 self.report("inbounds", f"pad_slots goes to slots[{at}], off the pool")
         count = int(e.nr_slots(signed64(mapping.total))) - pad
-        hs.record_orig_addr(self.pool.orig, first, count, signed64(mapping.orig_addr))
+        hs.record_orig_addr(pool.orig, first, count, signed64(mapping.orig_addr))

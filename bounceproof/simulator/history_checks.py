@@ -153,3 +153,14 @@ def returned(
     fault = pool.invariant() if sound_before else None
     if fault:
         report("returned", fault)
+
+
+def returned_whole(report: Report, pool: LivePool, mapping: Mapping) -> None:
+    """The transient pool that goes with the mapping has exactly its slots."""
+    m, nslabs = mapping, pool.config.nslabs
+    if m.slot or m.nslots != nslabs:
+        last = m.slot + m.nslots - 1
+        report(
+            "returned",
+            f"a pool of {nslabs} slots is freed, the mapping took {m.slot} to {last}",
+        )

@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SHIFT,
     MAX_AREA_SLOTS,
     MAX_MIN_ALIGN_MASK,
+    MAX_PHYS_BITS,
     NO_SEG_BOUNDARY,
     PAGE_SIZES,
 )
-from bounceproof.models.state import Areas, IommuBounce, KernelState
+from bounceproof.models.state import Areas, IommuBounce, KernelState, Pools
 from bounceproof.simulator.memory import Bytes
+
+if TYPE_CHECKING:
+    from bounceproof.simulator.history_pool import LivePool
 
 Operation: TypeAlias = dict[str, Any]
 Record: TypeAlias = dict[str, Any]
@@ -70,7 +74,8 @@ class MachineConfig:
 
     ``start_index``: area->index of every area.  ``fill``: the byte that the pool is
     full of, 0 as the kernel clears it.  ``uninitialised``: the value that a variable
-    of the kernel holds which a state uses before it sets it.
+    of the kernel holds which a state uses before it sets it.  ``transient_start``:
+    where the page allocator puts the first transient pool, 0 where it makes none.
     """
 
     page_size: int = 4096
@@ -83,6 +88,7 @@ class MachineConfig:
     start_index: int = 0
     fill: int = 0
     uninitialised: int = 0
+    transient_start: int = 0
 
     @classmethod
     def of(cls, machine: dict[str, Any]) -> MachineConfig:
@@ -113,6 +119,8 @@ class MachineConfig:
             "start_index": not whole or self.start_index >= self.area_nslabs,
             "fill": self.fill > (0xFF if self.nslabs <= MAX_FILLED_SLOTS else 0),
             "uninitialised": self.uninitialised > 0xFFFFFFFF,
+            "transient_start": self.transient_start % self.page_size != 0
+            or self.transient_start >= 1 << MAX_PHYS_BITS,
         }
         for name, wrong in bad.items():
             if wrong:
@@ -134,6 +142,10 @@ def check_state(state: KernelState, config: MachineConfig) -> None:
     """Raises HistoryError where ``state`` cannot have this machine."""
     if state.areas is Areas.SINGLE and config.nareas != 1:
         raise HistoryError(f"machine: {state.name} has one area, not {config.nareas}")
+    if state.pools is Pools.STATIC and config.transient_start:
+        raise HistoryError(
+            f"machine: transient_start: {state.name} has no transient pools"
+        )
 
 
 def check_path(state: KernelState, path: str) -> None:
@@ -216,7 +228,8 @@ class Mapping:
     the mapping or its caller uses, from first to end.  ``reach``: the addresses that
     the IOMMU lets the device touch; for dma-direct the buffer itself.  ``ideal``: the
     bytes of the buffer if there were no bounce buffer.  ``shared``: another mapping
-    of the same original memory is or was live, so bytes prove nothing.
+    of the same original memory is or was live, so bytes prove nothing.  ``pool``: where
+    it is, None where it is in place; ``transient``: whether that was made for it.
     """
 
     name: str | int
@@ -235,10 +248,19 @@ class Mapping:
     reach: tuple[int, int]
     ideal: Bytes
     shared: bool = False
+    pool: LivePool | None = None
+    transient: bool = False
 
     @property
     def bounced(self) -> bool:
         return self.nslots > 0
+
+    @property
+    def home(self) -> LivePool:
+        """The pool of a mapping that bounces."""
+        if self.pool is None:
+            raise TypeError(f"mapping {self.name} is in place")
+        return self.pool
 
     @property
     def end(self) -> int:
@@ -254,6 +276,7 @@ class Mapping:
 
     def fields(self) -> Record:
         """What a report shows of it."""
+        where = {"pool_start": self.home.config.pool_start} if self.transient else {}
         return {
             "mapping": self.name,
             "path": self.path,
@@ -263,4 +286,5 @@ class Mapping:
             "slot": self.slot if self.bounced else None,
             "nslots": self.nslots if self.bounced else None,
             "tlb_addr": self.tlb_addr if self.bounced else None,
+            **where,
         }

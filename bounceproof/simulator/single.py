@@ -12,13 +12,18 @@ from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator.batch import INPUTS, Batch, run_batch
 from bounceproof.simulator.compile import signed64, unsigned64
+from bounceproof.simulator.transient import run_transient
 
 PATH_CODES = {"direct": c.DIRECT, "iommu": c.IOMMU, "alloc": c.ALLOC, "link": c.LINK}
 
 
 @dataclass(frozen=True, slots=True)
 class SingleRequest:
-    """One mapping on an empty pool; bytes and slots, ``path`` by name."""
+    """One mapping on an empty pool; bytes and slots, ``path`` by name.
+
+    ``pool_kind``: ``default``, ``grown`` or ``transient``.  A transient pool is made
+    for the request, so ``nslabs``, ``nareas`` and ``start_index`` say nothing of it.
+    """
 
     page_size: int
     path: str
@@ -31,10 +36,17 @@ class SingleRequest:
     start_index: int
     orig_addr: int
     size: int
+    pool_kind: str = "default"
 
     def fields(self) -> dict[str, Any]:
-        """Name and value of every field, in the order of the JSON contract."""
-        return asdict(self)
+        """Name and value of every field, in the order of the JSON contract.
+
+        The kind of pool is told of other pools than the default.
+        """
+        fields = asdict(self)
+        if self.pool_kind == "default":
+            del fields["pool_kind"]
+        return fields
 
 
 def as_batch(requests: list[SingleRequest]) -> Batch:
@@ -67,9 +79,20 @@ def simulate(state: KernelState, requests: list[SingleRequest]) -> list[dict[str
     ``sz`` is null where the kernel prints no size; ``slot`` and ``tlb_addr`` are null
     where the driver gets no bounce buffer, ``nslots`` where it needs none.
     """
-    columns = run_batch(state, as_batch(requests))
-    lists = {name: column.tolist() for name, column in columns.items()}
-    return [
-        _outcome({name: values[i] for name, values in lists.items()})
-        for i in range(len(requests))
-    ]
+    outcomes: list[dict[str, Any]] = [{} for _ in requests]
+    for transient in (False, True):
+        places = [
+            i
+            for i, request in enumerate(requests)
+            if (request.pool_kind == "transient") is transient
+        ]
+        if not places:
+            continue
+        batch = as_batch([requests[i] for i in places])
+        run = run_transient(state, batch.columns) if transient else None
+        columns = run_batch(state, batch) if run is None else run
+        lists = {name: column.tolist() for name, column in columns.items()}
+        for row, place in enumerate(places):
+            one = {name: values[row] for name, values in lists.items()}
+            outcomes[place] = _outcome(one)
+    return outcomes

@@ -17,6 +17,7 @@ from bounceproof.solver.check import (
     anywhere_question,
     cells_with_limits,
     hunt,
+    placement_question,
     property_question,
     unfinished_question,
 )
@@ -24,7 +25,14 @@ from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
-from bounceproof.solver.verdict import Counterexample, Finding, Hunt, Shown, Verdict
+from bounceproof.solver.verdict import (
+    Counterexample,
+    Finding,
+    Hunt,
+    Question,
+    Shown,
+    Verdict,
+)
 
 UNROLLED_SLOTS = 256
 
@@ -148,7 +156,8 @@ def check_kernel(
         wider = anywhere_question(prop, model)
         wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
         left = unfinished_question(prop, model)
-        findings.append(_ask(replace(wanted, unfinished=left)))
+        where_to = placement_question(model, domain)
+        findings.append(_ask(replace(wanted, unfinished=left, placeable=where_to)))
     return Checked(model, domain, tuple(findings))
 
 
@@ -212,7 +221,26 @@ def _worse(
     cells = tuple(
         (cell, limit) for cell, (_, limit) in pairs.items() if applies(prop, cell.path)
     )
-    return _ask(Hunt(prop, domain, cells, question, run, confirm, seconds))
+    spot = _both_placements(old, new, pairs, domain)
+    hunted = Hunt(prop, domain, cells, question, run, confirm, seconds, None, spot)
+    return _ask(hunted)
+
+
+def _both_placements(
+    old: KernelModel,
+    new: KernelModel,
+    pairs: dict[Cell, tuple[Cell, int]],
+    domain: Domain,
+) -> Question | None:
+    """Where both kernels can have put the pool that each makes for the request."""
+    one, other = placement_question(old, domain), placement_question(new, domain)
+    if one is None or other is None:
+        return None
+
+    def question(cell: Cell, space: Variables) -> Truth:
+        return one(pairs[cell][0], space) & other(cell, space)
+
+    return question
 
 
 def prove_kernel(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from bounceproof.models.request import Cell, KernelModel
+from bounceproof.models.pools import placeable, serving
+from bounceproof.models.request import Cell, KernelModel, PoolKind
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
@@ -172,5 +173,17 @@ def property_question(prop: Property, model: KernelModel) -> Question:
 
     def question(cell: Cell, space: Variables) -> Truth:
         return broken(prop, model, cell, space)
+
+    return question
+
+
+def placement_question(model: KernelModel, domain: Domain) -> Question | None:
+    """Where ``model`` can have put the pool asked about, None where the domain says."""
+    if domain.pool_kind is not PoolKind.TRANSIENT:
+        return None
+
+    def question(cell: Cell, space: Variables) -> Truth:
+        mapping = model.mapping(cell, space.request)
+        return placeable(cell, serving(model, cell, mapping, space.pool))
 
     return question

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE, SLOT_SET_BYTES
 from bounceproof.models.lifetime import DIRECTIONS
 from bounceproof.models.outcome import cases
 from bounceproof.models.request import (
@@ -15,6 +15,7 @@ from bounceproof.models.request import (
     KernelModel,
     Path,
     Pool,
+    PoolKind,
     Request,
     RunsHistories,
     RunsItself,
@@ -36,6 +37,9 @@ from bounceproof.solver.verdict import Shown
 
 LEFT_OVER = 0xA5
 """What an earlier mapping left in the pool, where a history starts."""
+LARGEST_HISTORY_BYTES = 1 << 30
+FULL_STARTS = (1 << 32, 1 << 34)
+FILLER_STARTS = (1 << 44, 1 << 45)
 HISTORIES = frozenset(
     {
         Property.OWNED,
@@ -50,6 +54,7 @@ HISTORIES = frozenset(
 
 def single_request(cell: Cell, point: Point) -> SingleRequest:
     """The request that ``point`` stands for in ``cell``."""
+    transient = cell.pool_kind is PoolKind.TRANSIENT
     return SingleRequest(
         page_size=cell.page_size,
         path=cell.path.value,
@@ -57,11 +62,12 @@ def single_request(cell: Cell, point: Point) -> SingleRequest:
         min_align_mask=cell.min_align_mask,
         seg_boundary_mask=point["seg_boundary_mask"],
         pool_start=point["pool_start"],
-        nslabs=point["area_nslabs"] * point["nareas"],
+        nslabs=0 if transient else point["area_nslabs"] * point["nareas"],
         nareas=point["nareas"],
         start_index=point["start_index"],
         orig_addr=point["orig_addr"],
         size=point["size"],
+        pool_kind=cell.pool_kind.value,
     )
 
 
@@ -69,6 +75,8 @@ def taken_slots(
     prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> Runs | None:
     """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        return None
     if prop is Property.FINDS:
         return _all_but(point, point["free_slot"], _asked(model, cell, point))
     if prop is Property.HALTS:
@@ -137,26 +145,71 @@ def outcome_of(
     return simulate_taken(model.state, request, taken)
 
 
+def _elsewhere(address: int, choices: tuple[int, int]) -> int:
+    """One of ``choices`` that is not within 1 GiB of ``address``."""
+    far = abs(address - choices[0]) > LARGEST_HISTORY_BYTES
+    return choices[0] if far else choices[1]
+
+
+def _machine(cell: Cell, request: SingleRequest) -> dict[str, int]:
+    """The machine of a history: the pool asked about, or a small one to be full."""
+    kept = ("page_size", "min_align_mask", "seg_boundary_mask")
+    shape = ("pool_start", "nslabs", "nareas", "start_index")
+    machine = {name: getattr(request, name) for name in (*kept, *shape)}
+    machine["granule"] = cell.granule
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        machine["transient_start"] = request.pool_start
+        machine["pool_start"] = _elsewhere(request.pool_start, FULL_STARTS)
+        machine["nslabs"] = IO_TLB_SEGSIZE
+    if machine["nslabs"] <= MAX_FILLED_SLOTS:
+        machine["fill"] = LEFT_OVER
+    return machine
+
+
+def _fillers(request: SingleRequest) -> list[dict[str, Any]]:
+    """Mappings that fill the default pool, of a slot set or what a segment holds."""
+    most = max(IO_TLB_SIZE, (request.seg_boundary_mask + 1) & ~(IO_TLB_SIZE - 1))
+    size = min(SLOT_SET_BYTES, most)
+    at = _elsewhere(request.orig_addr, FILLER_STARTS)
+    return [
+        {
+            "op": "map",
+            "mapping": f"full-{offset // size}",
+            "path": "direct",
+            "direction": DIRECTIONS[0],
+            "orig_addr": at + offset,
+            "size": size,
+            "min_align_mask": 0,
+        }
+        for offset in range(0, SLOT_SET_BYTES, size)
+    ]
+
+
+def _beside(cell: Cell, request: SingleRequest) -> dict[str, int]:
+    """What a second mapping asks for: in a transient pool, its first slot."""
+    if cell.pool_kind is not PoolKind.TRANSIENT:
+        return {}
+    at = _elsewhere(request.orig_addr, FILLER_STARTS) + LARGEST_HISTORY_BYTES
+    return {"orig_addr": at, "size": IO_TLB_SIZE}
+
+
 def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
     """A history of calls that shows what ``point`` breaks: machine and operations.
 
     A buffer that reaches beyond its slots shows when a second one lies beside it.
     """
     request = single_request(cell, point)
-    kept = ("page_size", "min_align_mask", "seg_boundary_mask", "pool_start")
-    shape = ("nslabs", "nareas", "start_index")
-    machine = {name: getattr(request, name) for name in (*kept, *shape)}
-    machine["granule"] = cell.granule
-    if machine["nslabs"] <= MAX_FILLED_SLOTS:
-        machine["fill"] = LEFT_OVER
+    machine = _machine(cell, request)
     direction = DIRECTIONS[point.get("direction", 2)]
     mapped = {
         "op": "map", "mapping": "m", "path": cell.path.value, "direction": direction,
         "orig_addr": request.orig_addr, "size": request.size,
     }  # fmt: skip
     ops: list[dict[str, Any]] = [mapped]
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        ops = [*_fillers(request), mapped]
     if prop is Property.EXCLUSIVE:
-        ops.append({**mapped, "mapping": "n"})
+        ops.append({**mapped, "mapping": "n", **_beside(cell, request)})
     if "sync_offset" in point:
         part = {
             "mapping": "m",

@@ -13,10 +13,19 @@ from bounceproof.models.constants import (
     MAX_AREA_SLOTS,
     MAX_PHYS_BITS,
     PAGE_SIZES,
+    SLOT_SET_BYTES,
 )
 from bounceproof.models.devices import Device
 from bounceproof.models.lifetime import BIDIRECTIONAL
-from bounceproof.models.request import Cell, KernelModel, Path, Pool, Request
+from bounceproof.models.pools import lacks_pool, largest_nslabs
+from bounceproof.models.request import (
+    Cell,
+    KernelModel,
+    Path,
+    Pool,
+    PoolKind,
+    Request,
+)
 from bounceproof.models.word import (
     TRUE,
     U64,
@@ -52,6 +61,7 @@ class Domain:
     size_step: int | None = None
     addr_step: int | None = None
     bound: int = 0
+    pool_kind: PoolKind = PoolKind.DEFAULT
 
     def paths(self) -> tuple[Path, ...]:
         """The paths asked about; a granule alone asks about dma-iommu."""
@@ -65,7 +75,8 @@ class Domain:
         pages = PAGE_SIZES if self.page_size is None else (self.page_size,)
         for page in sorted(pages, reverse=True):
             for path in self.paths():
-                if model.unsupported(path) is None:
+                lacking = lacks_pool(model, self.pool_kind, path)
+                if model.unsupported(path) is None and lacking is None:
                     yield from self._of_page(model, page, path)
 
     def _of_page(self, model: KernelModel, page: int, path: Path) -> Iterator[Cell]:
@@ -79,7 +90,7 @@ class Domain:
             granules = [page]
         for granule in sorted(granules, reverse=True):
             for mask in masks:
-                yield Cell(page, granule, path, mask)
+                yield Cell(page, granule, path, mask, self.pool_kind)
 
     def boundary(self) -> int | None:
         """The segment boundary mask, or None where it ranges."""
@@ -184,9 +195,30 @@ def _areas(b: _Builder, domain: Domain) -> tuple[Word, Word, int]:
     return slots, areas, 2
 
 
+def _transient(b: _Builder, domain: Domain, cell: Cell) -> Pool:
+    """Where a transient pool lies; the request decides the rest."""
+    start = b.word("pool_start", domain.pool_start, U64, MAX_PHYS_BITS, cell.page_size)
+    boundary = b.word("seg_boundary_mask", domain.boundary(), U64, 64)
+    b.require(_is_mask(boundary.cast(UNSIGNED_LONG)))
+    one = (domain.boundary() or 0) >= SLOT_SET_BYTES - 1
+    slots, index = Word(IO_TLB_SEGSIZE, UNSIGNED_INT), Word(0, UNSIGNED_INT)
+    return Pool(start, slots, index, boundary, one, domain.bound)
+
+
+def _require_grown(b: _Builder, cell: Cell, start: Word, nslabs: Word) -> None:
+    """A grown pool's size and place, as swiotlb_alloc_pool() gives them."""
+    length = nslabs << IO_TLB_SHIFT
+    b.require(_is_power(nslabs) & (nslabs <= largest_nslabs(cell.page_size)))
+    b.require(start.ne(0) & (start & (length - 1)).eq(0))
+    b.require(start + length <= Word(1 << MAX_PHYS_BITS, U64))
+
+
 def _pool(b: _Builder, domain: Domain, cell: Cell) -> tuple[Pool, Word, int]:
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        return _transient(b, domain, cell), Word(1, UNSIGNED_INT), 1
     slots, nareas, areas = _areas(b, domain)
-    low_bits = LOW_MEMORY_LIMIT.bit_length() - 1
+    grown = cell.pool_kind is PoolKind.GROWN
+    low_bits = MAX_PHYS_BITS if grown else LOW_MEMORY_LIMIT.bit_length() - 1
     start = b.word("pool_start", domain.pool_start, U64, low_bits, cell.page_size)
     bits = MAX_AREA_SLOTS.bit_length() - 1
     if isinstance(slots.raw, int):
@@ -194,22 +226,26 @@ def _pool(b: _Builder, domain: Domain, cell: Cell) -> tuple[Pool, Word, int]:
     index = b.word("start_index", domain.start_index, UNSIGNED_INT, bits)
     boundary = b.word("seg_boundary_mask", domain.boundary(), U64, 64)
     length = (slots.cast(U64) * nareas.cast(U64)) << IO_TLB_SHIFT
-    if domain.pool_start is None:
+    if grown:
+        _require_grown(b, cell, start, slots.cast(U64) * nareas.cast(U64))
+    elif domain.pool_start is None:
         low = Word(LOW_MEMORY_LIMIT, U64)
         b.require(start.ne(0) & (length <= low) & (start + length <= low))
     b.require((index < slots) & _is_mask(boundary.cast(UNSIGNED_LONG)))
-    one = _one_segment(domain)
+    one = _one_segment(domain, cell)
     if domain.bound:
         b.require(slots <= domain.bound)
     pool = Pool(start, slots, index, boundary, one, domain.bound)
     return pool, nareas, areas
 
 
-def _one_segment(domain: Domain) -> bool:
+def _one_segment(domain: Domain, cell: Cell) -> bool:
     """Whether no pool of the domain can cross a segment boundary of the device."""
     mask = domain.boundary()
     if mask is None:
         return False
+    if cell.pool_kind is PoolKind.GROWN:
+        return mask >= (largest_nslabs(cell.page_size) << IO_TLB_SHIFT) - 1
     if domain.pool_start is None:
         return mask >= LOW_MEMORY_LIMIT - 1
     if domain.nslabs is None:
@@ -244,7 +280,9 @@ def variables(
 
     A free pool is page aligned, not at 0, and below 4 GiB, as memblock_alloc_low()
     places it (swiotlb_memblock_alloc(), kernel/dma/swiotlb.c; memblock never hands out
-    the first page); one area then stands for any number of like areas.
+    the first page); one area then stands for any number of like areas.  Grown pools lie
+    at multiples of their size anywhere; where a transient one may lie depends on the
+    request too, see :func:`bounceproof.models.pools.placeable`.
     """
     builder = _Builder()
     request = _request(builder, domain, cell, limit)

@@ -32,12 +32,13 @@ def owned_broken(placed: Placed, space: Variables) -> Truth:
 
 
 def exclusive_broken(placed: Placed, space: Variables) -> Truth:
-    """The caller may use bytes outside the slots taken for it.
+    """The caller may use bytes outside the slots taken for it, or outside the pages
+    of a transient pool, which no other mapping gets.
 
     Sources: swiotlb_tbl_map_single() and swiotlb_alloc(), kernel/dma/swiotlb.c.
     Assumes that list[] tells free from taken, which mapping and unmapping preserve.
     """
-    beyond = ~within(placed.life.handed_out(placed), placed.slots())
+    beyond = ~within(placed.life.handed_out(placed), placed.memory())
     return beyond | placed.life.overtakes(placed)
 
 
@@ -65,7 +66,8 @@ def synced(placed: Placed, space: Variables) -> Copy:
 def copy_strays(placed: Placed, space: Variables) -> Truth:
     """A sync inside the mapping copies outside the buffer or the mapping's slots.
 
-    Source: swiotlb_bounce(), kernel/dma/swiotlb.c.  Independent of the slot.
+    Source: swiotlb_bounce(), kernel/dma/swiotlb.c.  Independent of the slot, but for
+    one whose slots go on past a transient pool.
     """
     mapping, copy = placed.mapping, synced(placed, space)
     original = (mapping.orig_addr, mapping.orig_addr + mapping.size)
@@ -139,11 +141,14 @@ def original_lost(placed: Placed, space: Variables) -> Truth:
 def stale_padding(placed: Placed, space: Variables) -> Truth:
     """The device reaches bytes before or after the data that nobody wrote for it.
 
-    Source: iommu_dma_map_page(), drivers/iommu/dma-iommu.c.
+    Source: iommu_dma_map_page(), drivers/iommu/dma-iommu.c;
+    swiotlb_init_io_tlb_pool(), kernel/dma/swiotlb.c, clears a transient pool.
     """
     if not placed.cell.path.has_granule:
         return FALSE
     zeroed = placed.life.zeroed(placed, space.extra["direction"])
+    if placed.transient:
+        zeroed = (*zeroed, placed.whole_pool())
     stale = FALSE
     for first, end in placed.life.reach(placed):
         before = first, placed.tlb_addr

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE
-from bounceproof.models.request import Cell, Path
+from bounceproof.models.request import Cell, Path, PoolKind
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.engine import Query, Status, ask
@@ -51,6 +51,7 @@ def _also(cell: Cell, point: Point) -> str:
 
 def _larger_areas(hunt: Hunt, point: Point) -> str | None:
     fixed = hunt.domain.nslabs is not None and hunt.domain.nareas is not None
+    fixed = fixed or hunt.domain.pool_kind is PoolKind.TRANSIENT
     if fixed or point["area_nslabs"] != IO_TLB_SEGSIZE:
         return None
     for cell, limit in hunt.cells:

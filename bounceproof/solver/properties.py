@@ -9,7 +9,8 @@ from enum import StrEnum
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.lifetime import HasLife, Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
-from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.pools import serving
+from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
 from bounceproof.models.search import NoClosedForm
 from bounceproof.models.word import FALSE, TRUE, Truth
 from bounceproof.solver import live, searches
@@ -50,6 +51,26 @@ MEANING = {
     "a partial device write loses no byte",
 }
 
+MEANING_TRANSIENT = {
+    Property.FITS: "every request within the driver's limit is satisfied by the "
+    "transient pool made for it, for every address and placement",
+    Property.FINDS: "if the pool made for a request holds a free run that the code's "
+    "own alignment rule accepts, the search returns one",
+    Property.HALTS: "the search of the pool made for a request ends",
+    Property.EXCLUSIVE: "what the caller may use lies in the pages of the pool that "
+    "was made for it, and of no other",
+    Property.RETURNED: "the pool that unmapping frees has exactly the slots that the "
+    "mapping took",
+}
+
+
+def meaning(prop: Property, kind: PoolKind) -> str:
+    """What ``prop`` says of pools of ``kind``."""
+    if kind is PoolKind.TRANSIENT:
+        return MEANING_TRANSIENT.get(prop, MEANING[prop])
+    return MEANING[prop]
+
+
 _STREAMING = (Path.IOMMU, Path.DIRECT)
 _ASKED_ON = {Property.INBOUNDS: _STREAMING, Property.CLEAN: _STREAMING}
 
@@ -77,7 +98,7 @@ def _placed(
     if not isinstance(model, HasLife):
         raise NoClosedForm("the kernel's mappings have no life that can be asked")
     life = model.life(cell)
-    return Placed(life, cell, space.request, result.mapping, space.pool, result.slot)
+    return Placed(life, cell, space.request, result.mapping, result.pool, result.slot)
 
 
 def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
@@ -121,21 +142,25 @@ def broken_anywhere(
 
     Several ways, to be refuted one by one.  More than any search can return from any
     pool, so where none is possible the property holds whatever the pool holds.  Empty
-    for properties of the search itself.
+    for properties of the search itself, and for a pool whose list[] goes on past its
+    end, where more depends on the slot than the ways say.
     """
     if prop not in _LIVE and prop is not Property.ALIGNED:
         return ()
     mapping = model.mapping(cell, space.request)
+    pool = serving(model, cell, mapping, space.pool)
+    if pool.partial and not pool.list_clamped:
+        return ()
     slot, possible = searches.any_slot(model, cell, space, mapping)
     mapped = mapping.bounced & ~mapping.refused
     if prop is Property.ALIGNED:
-        bad = misaligned(cell, space.request, mapping, space.pool, slot)
+        bad = misaligned(cell, space.request, mapping, pool, slot)
         return (mapped & possible & bad,)
     if not isinstance(model, HasLife) or cell.path is Path.LINK:
         return ()
     built = isinstance(model, BuiltinKernel)
     life = model.life(cell)
-    placed = Placed(life, cell, space.request, mapping, space.pool, slot)
+    placed = Placed(life, cell, space.request, mapping, pool, slot)
     ways = []
     for part in _LIVE[prop]:
         anywhere = TRUE if built and part in _WIDER else possible

@@ -18,15 +18,16 @@ from bounceproof.models.outcome import (
     cases,
     search_areas,
 )
-from bounceproof.models.request import Cell, KernelModel, Mapping
-from bounceproof.models.search import Area, NoSearchRule, Search, Visits
-from bounceproof.models.word import FALSE, UNSIGNED_INT, CType, Truth, Word, ite
+from bounceproof.models.pools import serving
+from bounceproof.models.request import Cell, KernelModel, Mapping, Pool, PoolKind
+from bounceproof.models.search import Area, NoSearchRule, Search, Visits, search_empty
+from bounceproof.models.word import FALSE, TRUE, UNSIGNED_INT, CType, Truth, Word, ite
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.terms import variable
 
 
-def _search(case: Case, mapping: Mapping, space: Variables) -> Search:
-    area = Area(space.pool, Word(0, UNSIGNED_INT))
+def _search(case: Case, mapping: Mapping, pool: Pool) -> Search:
+    area = Area(pool, Word(0, UNSIGNED_INT))
     return Search(case.rule, area, mapping.orig_addr, case.comparing)
 
 
@@ -55,11 +56,11 @@ def any_slot(
     """A slot that the predicate accepts and that has room before its slot set ends."""
     bits = MAX_AREA_SLOTS.bit_length() - 1
     slot = variable("any_slot", CType(bits, False)).cast(UNSIGNED_INT)
-    possible = FALSE
+    possible, pool = FALSE, serving(model, cell, mapping, space.pool)
     for case in cases(model, cell, mapping):
-        search = _search(case, mapping, space)
+        search = _search(case, mapping, pool)
         room = search.area.fits_empty(slot, mapping.nslots)
-        here = (slot < space.pool.area_nslabs) & room & search.admissible(slot)
+        here = (slot < pool.area_nslabs) & room & search.admissible(slot)
         possible = possible | (case.guard & here)
     return slot, possible
 
@@ -68,11 +69,12 @@ def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     """One free run that the rule accepts, at a slot that the loop does not visit.
 
     Source: swiotlb_search_pool_area() and its predecessors, kernel/dma/swiotlb.c.
-    Everything else in the area is taken, so that the early test of area->used passes.
+    Everything else in the area is taken, so that the early test of area->used passes;
+    a transient pool is empty.
     """
     slot = space.extra["free_slot"]
     mapping = model.mapping(cell, space.request)
-    missed = FALSE
+    missed, pool = FALSE, serving(model, cell, mapping, space.pool)
     try:
         every = cases(model, cell, mapping)
     except NoSearchRule:
@@ -80,11 +82,14 @@ def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
             raise
         return mapping.bounced & ~mapping.refused & _misses(model, cell, space, mapping)
     for case in every:
-        search = _search(case, mapping, space)
-        inside = slot < space.pool.area_nslabs
+        search = _search(case, mapping, pool)
+        inside = slot < pool.area_nslabs
         fits = search.area.fits_empty(slot, mapping.nslots)
         accepted = inside & fits & _accepted_by_rule(search, slot)
-        unseen = ~_visited(search.visits(), slot)
+        if cell.pool_kind is PoolKind.TRANSIENT:
+            unseen = ~search_empty(search, mapping.nslots).found
+        else:
+            unseen = ~_visited(search.visits(), slot)
         missed = missed | (case.guard & accepted & unseen)
     return mapping.bounced & ~mapping.refused & missed
 
@@ -127,13 +132,15 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     """The loop comes by no place where it ends, in an area that can hold it up.
 
     Every visited slot can be blocked and still leave ``nslots`` free slots elsewhere,
-    unless the area is one slot set and all of it is asked for: then it is empty.
+    unless the area is one slot set and all of it is asked for: then it is empty, as a
+    transient pool is.
     A counted loop ends: each step counts at least one, and the stride is not 0.
     Source: the do/while loops of find_slots() and swiotlb_do_find_slots(),
     kernel/dma/swiotlb.c.
     """
     mapping = model.mapping(cell, space.request)
-    endless, slots = FALSE, space.pool.area_nslabs
+    pool = serving(model, cell, mapping, space.pool)
+    endless, slots = FALSE, pool.area_nslabs
     whole = mapping.nslots.eq(IO_TLB_SEGSIZE) & slots.eq(IO_TLB_SEGSIZE)
     try:
         every = cases(model, cell, mapping)
@@ -141,11 +148,13 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
         if not space.pool.bound:
             raise
         return _unfinished(model, cell, space, odd_run(mapping.nslots))
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        whole = TRUE
     for case in every:
         if case.rule.counted and case.rule.stride:
             continue
-        search = _search(case, mapping, space)
+        search = _search(case, mapping, pool)
         blocked = search.visits().endless & (mapping.nslots <= slots) & ~whole
-        empty = search_areas(case, mapping, space.pool, space.areas).endless
+        empty = search_areas(case, mapping, pool, space.areas).endless
         endless = endless | (case.guard & (blocked | empty))
     return mapping.bounced & endless

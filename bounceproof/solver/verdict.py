@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -104,6 +104,7 @@ class Hunt:
     ``confirm`` run a point in the simulator and say whether it shows the violation.
     ``anywhere``, where there is one, gives wider violations that are quicker to refute.
     ``unfinished`` says where a search that is followed turn by turn had not ended.
+    ``placeable``, where there is one, says where the kernel can have put the pool.
     """
 
     prop: Property
@@ -115,7 +116,12 @@ class Hunt:
     seconds: float = DEFAULT_TIMEOUT
     anywhere: Callable[[Cell, Variables], tuple[Truth, ...]] | None = None
     unfinished: Question | None = None
+    placeable: Question | None = None
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""
-        return variables(self.domain, cell, limit, EXTRAS.get(self.prop, ()))
+        space = variables(self.domain, cell, limit, EXTRAS.get(self.prop, ()))
+        if self.placeable is None:
+            return space
+        allowed = space.constraint & self.placeable(cell, space)
+        return replace(space, constraint=allowed)
