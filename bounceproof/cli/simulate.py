@@ -112,6 +112,8 @@ def _run(text: str, part: str, nslabs: int) -> list[tuple[int, int]]:
 
 
 def _runs(text: str, fields: dict[str, Any]) -> list[tuple[int, int]]:
+    if fields.get("pool_kind") == "transient":
+        raise InputError(f"--taken '{text}': a transient pool is made empty")
     if fields["nareas"] != 1:
         raise InputError(f"--taken '{text}': the pool has more than one area")
     runs: list[tuple[int, int]] = []

@@ -57,13 +57,13 @@ def complete(
 
     ``pool_kind`` is a field where it is given and not the default.  Raises BadInput.
     """
-    known = {name: given[name] for name in FIELDS if given.get(name) is not None}
-    page = known.get("page_size", THREAD_PAGE_SIZE)
+    asked = {name: given[name] for name in FIELDS if given.get(name) is not None}
+    page = asked.get("page_size", THREAD_PAGE_SIZE)
     kind = PoolKind(given.get("pool_kind") or PoolKind.DEFAULT)
-    validate_for(model, {**known, "page_size": page})
     decided = MADE if kind is PoolKind.TRANSIENT else ()
-    chosen = {n: v for n, v in known.items() if n not in decided}
-    validate_pool(model, {**chosen, "page_size": page, "pool_kind": kind})
+    known = {name: value for name, value in asked.items() if name not in decided}
+    validate_for(model, {**known, "page_size": page})
+    validate_pool(model, {**known, "page_size": page, "pool_kind": kind})
     path = known.get("path", _default_path(model, device))
     boundary = device.seg_boundary_mask
     defaults: dict[str, Any] = {
@@ -86,7 +86,7 @@ def complete(
     if kind is PoolKind.GROWN:
         validate_pool(model, {**fields, "pool_kind": kind})
     else:
-        fields |= _made(model, fields, known)
+        fields |= _made(model, fields, asked)
     return {**fields, "pool_kind": kind.value}
 
 
@@ -103,7 +103,7 @@ def _check(model: KernelModel, fields: Mapping[str, Any]) -> None:
 
 
 def _made(
-    model: KernelModel, fields: Mapping[str, Any], known: Mapping[str, Any]
+    model: KernelModel, fields: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> dict[str, int]:
     """What the kernel decides of the transient pool that it makes for a request."""
     names = ("page_size", "granule", "path", "min_align_mask")
@@ -115,9 +115,9 @@ def _made(
     nslabs = made_nslabs(model, page, nslots if bounced else None)
     made = {"nslabs": nslabs, "nareas": 1, "start_index": 0}
     for name, value in made.items():
-        if known.get(name, value) != value:
+        if asked.get(name, value) != value:
             why = f"the transient pool of this request has {value}"
-            raise BadInput(name, known[name], why)
+            raise BadInput(name, asked[name], why)
     slots = Word(min(nslabs, IO_TLB_SEGSIZE), UNSIGNED_INT)
     block, start = int(block_bytes(cell, slots)), fields["pool_start"]
     if nslabs and start % block:

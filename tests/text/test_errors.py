@@ -75,6 +75,41 @@ CASES = [
         ["simulate", "v6.6", "--path", "alloc", "--orig-addr", "4"],
         "--orig-addr 0x4: swiotlb_alloc() has no address: 0",
     ),
+    (
+        ["check", "v6.5", "--pool-kind", "transient"],
+        "--pool-kind transient: v6.5 has no transient pools",
+    ),
+    (
+        ["prove", "v6.12", "--pool-kind", "grown", "--path", "alloc"],
+        "--pool-kind grown: swiotlb_alloc() takes from restricted pools",
+    ),
+    (
+        ["check", "v6.12", "--pool-kind", "transient", "--nslabs", "128"],
+        "--nslabs 128: a transient pool is as its request needs it",
+    ),
+    (
+        ["check", "v6.12", "--pool-kind", "grown", "--nslabs", "384"],
+        "--nslabs 384: grown pools have a power of two of slots, up to 262144",
+    ),
+    (
+        ["simulate", "v6.12", "--pool-kind", "grown", "--pool-start", "0x10000"],
+        "--pool-start 0x10000: grown pools lie at multiples of their size, 67108864",
+    ),
+    (
+        ["simulate", "v6.12", "--pool-kind", "transient", "--start-index", "1"],
+        "--start-index 1: the transient pool of this request has 0",
+    ),
+    (
+        [
+            *("simulate", "v6.12", "--pool-kind", "transient", "--page-size", "4K"),
+            *("--size", "64K", "--pool-start", "0x1000"),
+        ],
+        "--pool-start 0x1000: the pages of this transient pool lie at multiples of",
+    ),
+    (
+        ["simulate", "v6.12", "--pool-kind", "transient", "--taken", "0"],
+        "--taken '0': a transient pool is made empty",
+    ),
 ]
 
 
@@ -99,6 +134,7 @@ def test_one_line_names_the_input(run: Run, arguments: list[str], message: str) 
         ('{"kernel": "v6.66"}', "unknown kernel 'v6.66'"),
         ('{"kernel": 6}', "kernel 6: not a name"),
         ('{"path": "dma"}', 'path "dma": not direct, iommu, alloc or link'),
+        ('{"pool_kind": "big"}', 'pool_kind "big": not default, grown or transient'),
         ("\x00\xff", "line 3"),
     ],
 )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Grown and transient pools as text and JSON, and back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+TRANSIENT = ["--path", "direct", "--page-size", "4K", "--pool-kind", "transient"]
+
+
+def test_a_transient_counterexample_and_its_command(run: Run) -> None:
+    result = run("check", "v6.12", *TRANSIENT, "--property", "fits")
+    assert result.code == 1
+    assert "transient, 1 slots in 1 area(s) from 0x1000" in result.out
+    assert "the transient\n  pool made for it" in result.out
+    again = result.out.split("again:\n")[1].split("\n\n")[0].replace("\\\n", " ")
+    repeated = run(*shlex.split(again)[1:])
+    assert repeated.code == 0
+    assert "no right slot" in repeated.out
+    assert "fails: the search finds no bounce buffer" in repeated.out
+
+
+def test_json_names_the_pool(run: Run) -> None:
+    answer = json.loads(
+        run("check", "v6.12", *TRANSIENT, "--property", "fits", "--json").out
+    )
+    assert answer["domain"]["pool_kind"].startswith("transient: ")
+    found = answer["properties"][0]["counterexample"]
+    assert (found["pool_kind"], found["nslabs"], found["nareas"]) == ("transient", 1, 1)
+    plain = json.loads(run("check", "v6.12", "--size", "512", "--json").out)
+    assert "pool_kind" not in plain["domain"]
+
+
+def test_json_lines_go_round(run: Run, tmp_path: Path) -> None:
+    batch = tmp_path / "requests"
+    asked = [
+        {"pool_kind": "transient", "path": "direct", "orig_addr": 0x1004, "size": 9000},
+        {"pool_kind": "transient", "path": "direct", "orig_addr": 0x800},
+        {"pool_kind": "grown", "page_size": 4096, "granule": 4096},
+        {"orig_addr": 0x1004},
+    ]
+    batch.write_text("\n".join(json.dumps(line) for line in asked))
+    first = run("simulate", "v6.12", "--batch", str(batch))
+    answers = [json.loads(line) for line in first.out.splitlines()]
+    assert [answer["ok"] for answer in answers] == [True, False, True, True]
+    assert [answer["nslabs"] for answer in answers] == [5, 1, 2048, 32768]
+    batch.write_text(first.out)
+    assert run("simulate", "v6.12", "--batch", str(batch)).out == first.out
+
+
+def test_prove_tells_the_base_by_its_pool(run: Run) -> None:
+    kernel = "v6.6+will-v3"
+    result = run("prove", kernel, *TRANSIENT, "--property", "fits")
+    assert "transient pool at 0x1000" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("kind", ["grown", "transient"])
+def test_a_kernel_without_iommu_paths_left(run: Run, kind: str) -> None:
+    result = run("simulate", "v6.12", "--pool-kind", kind, "--json")
+    answer = json.loads(result.out)
+    assert answer["pool_kind"] == kind
+    assert answer["ok"] is True
