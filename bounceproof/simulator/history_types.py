@@ -142,6 +142,12 @@ def check_state(state: KernelState, config: MachineConfig) -> None:
     """Raises HistoryError where ``state`` cannot have this machine."""
     if state.areas is Areas.SINGLE and config.nareas != 1:
         raise HistoryError(f"machine: {state.name} has one area, not {config.nareas}")
+    most = max(config.nslabs // IO_TLB_SEGSIZE, 1)
+    if state.areas is Areas.LIMITED and config.nareas > most:
+        raise HistoryError(
+            f"machine: nareas: {state.name} divides {config.nslabs} slots into "
+            f"{most} at most, not {config.nareas}"
+        )
     if state.pools is Pools.STATIC and config.transient_start:
         raise HistoryError(
             f"machine: transient_start: {state.name} has no transient pools"

@@ -144,6 +144,13 @@ def test_areas_below_a_slot_set_lend_each_other_slots() -> None:
     assert all(r["invariant"] is None and not r["broken"] for r in records)
 
 
+def test_newer_kernels_limit_areas_to_slot_sets() -> None:
+    machine = {"nslabs": 128, "nareas": 2}
+    with pytest.raises(HistoryError, match="divides 128 slots into 1 at most, not 2"):
+        run_history(kernel_state("v6.12"), machine, [])
+    run_history(kernel_state("v6.1.192"), machine, [])
+
+
 def test_bytes_come_and_go() -> None:
     config = MachineConfig(min_align_mask=0xFFF)
     machine = Machine(kernel_state("v6.12"), config)
