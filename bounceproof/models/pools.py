@@ -11,8 +11,8 @@ own size.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SHIFT,
@@ -22,7 +22,7 @@ from bounceproof.models.constants import (
 )
 from bounceproof.models.mapping import block_bytes
 from bounceproof.models.request import Cell, KernelModel, Mapping, Path, Pool, PoolKind
-from bounceproof.models.state import ListInit, Pools
+from bounceproof.models.state import KernelState, ListInit, Pools
 from bounceproof.models.word import U64, UNSIGNED_INT, Truth, Word, minimum
 
 ASSUMED = {
@@ -36,11 +36,19 @@ MADE = ("nslabs", "nareas", "start_index")
 """Fields of a request that the kernel decides for a transient pool."""
 
 
+@runtime_checkable
+class HasState(Protocol):
+    """A kernel whose decision points are recorded."""
+
+    @property
+    def state(self) -> KernelState: ...
+
+
 def lacks_pool(model: KernelModel, kind: PoolKind, path: Path | None) -> str | None:
     """Why requests of ``model`` on ``path`` (None: any) meet no such pool, or None."""
     if kind is PoolKind.DEFAULT:
         return None
-    if not isinstance(model, BuiltinKernel):
+    if not isinstance(model, HasState):
         return f"{model.name} is a tree; {kind} pools are asked of built-in kernels"
     if model.state.pools is Pools.STATIC:
         return f"{model.name} has no {kind} pools"
@@ -63,7 +71,7 @@ def serving(model: KernelModel, cell: Cell, mapping: Mapping, pool: Pool) -> Poo
     """
     if cell.pool_kind is not PoolKind.TRANSIENT:
         return pool
-    if not isinstance(model, BuiltinKernel):
+    if not isinstance(model, HasState):
         raise TypeError(f"{model.name} has no transient pools here")
     return replace(
         pool,
@@ -86,7 +94,7 @@ def placeable(cell: Cell, pool: Pool) -> Truth:
 
 def made_nslabs(model: KernelModel, page_size: int, nslots: int | None) -> int:
     """Slots of the transient pool made for ``nslots`` slots, 0 where none is made."""
-    if nslots is None or not isinstance(model, BuiltinKernel):
+    if nslots is None or not isinstance(model, HasState):
         return 0
     refuses = model.state.pools is Pools.DYNAMIC_SIZE_CHECK
     if nslots > IO_TLB_SEGSIZE and refuses:
