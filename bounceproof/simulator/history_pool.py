@@ -18,6 +18,7 @@ from bounceproof.simulator.history_types import MachineConfig
 from bounceproof.simulator.memory import PoolMemory
 
 LOW: Final = e.LOW
+USHRT_MAX: Final = 0xFFFF
 
 
 class KernelStoppedError(Exception):
@@ -43,7 +44,8 @@ class LivePool:
 
     ``lst``, ``alloc_size``, ``orig``, ``pad`` are slots[]'s fields, ``index`` and
     ``used`` the areas'.  64-bit words are int64.  Beyond nslabs the arrays go on to
-    the end of the last slot set, as list[] of older kernels believes the pool does.
+    the end of the last slot set, as list[] of older kernels believes the pool does; in
+    newer ones what a release reads there is whatever memory lies behind slots[].
     """
 
     def __init__(self, state: KernelState, config: MachineConfig) -> None:
@@ -54,7 +56,8 @@ class LivePool:
         slots = np.arange(held)
         runs = IO_TLB_SEGSIZE - slots % IO_TLB_SEGSIZE
         if state.list_init is ListInit.CLAMPED:
-            runs = np.maximum(np.minimum(runs, config.nslabs - slots), 0)
+            runs = np.minimum(runs, config.nslabs - slots)
+            runs[config.nslabs :] = config.uninitialised & USHRT_MAX
         self.lst: Any = runs.astype(np.int32)
         self.alloc_size: Any = np.zeros(held, dtype=np.int64)
         self.orig: Any = np.full(held, e.INVALID_PHYS_ADDR, dtype=np.int64)

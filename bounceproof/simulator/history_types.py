@@ -74,8 +74,9 @@ class MachineConfig:
 
     ``start_index``: area->index of every area.  ``fill``: the byte that the pool is
     full of, 0 as the kernel clears it.  ``uninitialised``: the value that a variable
-    of the kernel holds which a state uses before it sets it.  ``transient_start``:
-    where the page allocator puts the first transient pool, 0 where it makes none.
+    of the kernel holds which a state uses before it sets it, and list[] behind the
+    end of slots[].  ``transient_start``: where the page allocator puts the first
+    transient pool, 0 where it makes none.
     """
 
     page_size: int = 4096

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.freelist import LAST_OF_SET, FreeList, io_tlb_offset
 from bounceproof.models.word import (
     INT,
@@ -22,10 +21,18 @@ from bounceproof.models.word import (
     Truth,
     Word,
     ite,
-    minimum,
 )
-from bounceproof.solver.lemma import Lemma, Obligation, owed
-from bounceproof.solver.slots import Call, PoolShape, Where, few, slot
+from bounceproof.solver.lemma import Lemma, Obligation, alike, owed
+from bounceproof.solver.slots import (
+    SET_BITS,
+    Call,
+    PoolShape,
+    SlotPool,
+    Where,
+    few,
+    slot,
+)
+from bounceproof.solver.terms import variable
 
 ZERO = Word(0, UNSIGNED_INT)
 At = Callable[[Word], Word]
@@ -33,8 +40,9 @@ At = Callable[[Word], Word]
 
 def established(code: FreeList, shape: PoolShape) -> Lemma:
     """An empty pool is sound."""
-    call = Call.of(code, shape, Where.ANY)
-    pool, j = call.pool, call.other
+    pool = SlotPool.of(shape)
+    place = variable("place", CType(SET_BITS, False)).cast(UNSIGNED_INT)
+    j = slot("slot set", SET_BITS) | place
 
     def initial(index: Word) -> Word:
         wide = index.cast(UNSIGNED_LONG)
@@ -190,6 +198,7 @@ def _joining(join: Join, assumed: Truth, begins: Word) -> tuple[Obligation, ...]
     again = again & join.bounded(turns + 1) & join.passed(j, turns + 1)
     again = again & count.cast(UNSIGNED_INT).eq(join.start + turns + 1)
     reads = head & io_tlb_offset(turn.i).ne(LAST_OF_SET) & call.in_area()
+    reads = reads & call.placed()
     same = begins.cast(UNSIGNED_INT).eq(join.start)
     return (
         owed("first count", assumed, same, call.fields, call.before),
@@ -201,7 +210,7 @@ def _joining(join: Join, assumed: Truth, begins: Word) -> tuple[Obligation, ...]
 def _joined(
     join: Join, assumed: Truth, free: Truth, where: Where
 ) -> tuple[Obligation, ...]:
-    """Where the loop downwards ends list[] is sound, and calls free what is ``free``."""
+    """Where the loop downwards ends, list[] is sound and calls ``free`` what is."""
     call, j, pool = join.call, join.call.other, join.call.pool
     turns, after = few("turns"), j + 1
     turn = join.turn(turns)
@@ -214,16 +223,13 @@ def _joined(
         right = pool.sound(j, now(j), now(after), call.set_end)
         return (turn.owed(f"sound {where}", head & here, right),)
     over, near = head & ~call.code.joining(turn.i, now(i)), joined | inside
-    elsewhere = over & ~near & call.was_sound(j)
+    elsewhere = over & ~near & call.was_sound(j) & call.placed()
+    same_set = pool.set_end(j).eq(call.set_end)
     return (
-        turn.owed("free", over, _alike(now(j).ne(0), free)),
-        turn.owed("near", head & near, pool.set_end(j).eq(call.set_end)),
+        turn.owed("free", over, alike(now(j).ne(0), free)),
+        turn.owed("near", head & near & call.placed(), same_set),
         turn.owed("sound", elsewhere, pool.sound(j, now(j), now(after))),
     )
-
-
-def _alike(a: Truth, b: Truth) -> Truth:
-    return (a & b) | (~a & ~b)
 
 
 def taken(code: FreeList, shape: PoolShape) -> Lemma:
@@ -234,8 +240,8 @@ def taken(code: FreeList, shape: PoolShape) -> Lemma:
         join = Join(call, UNSIGNED_INT, ZERO, marked_at(call, call.end))
         free = call.before.at(call.other).ne(0) & ~call.inside(call.other)
         if where is Where.ANY:
-            due += _joining(join, call.placed(), code.before_taken())
-        due += _joined(join, call.placed(), free, where)
+            due += _joining(join, call.sized(), code.before_taken())
+        due += _joined(join, call.sized(), free, where)
     text = "after slots are taken list[] is sound, and exactly these are no longer free"
     return Lemma("taken", text, tuple(due))
 
@@ -280,7 +286,7 @@ class Freed:
     def assumed(self, *indexes: Word) -> Truth:
         """A live mapping is given back: its slots are taken."""
         call = self.call
-        truth = call.placed() & self.fits()
+        truth = call.sized() & self.fits()
         for index in indexes:
             truth = truth & call.inside(index).implies(call.before.at(index).eq(0))
         return truth
@@ -309,11 +315,11 @@ def freeing(code: FreeList, shape: PoolShape) -> Lemma:
         "a release reads slots of its area alone, frees exactly its slots, and ends",
         (
             owed("reads", live & freed.follows & call.in_area(), area, fields),
-            owed("follows", live, _alike(freed.follows, goes_on), fields),
+            owed("follows", live, alike(freed.follows, goes_on), fields),
             owed("count", live & sound, behind.fits(), fields, call.before),
             turn.owed("turn", head, kept),
             turn.owed("writes", head & goes, inside),
-            turn.owed("end", head & ~goes, turns.eq(call.nslots)),
+            turn.owed("end", head & ~goes & call.placed(), turns.eq(call.nslots)),
         ),
     )
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from bounceproof.models.word import TRUE, CType, Truth, Word
@@ -92,27 +92,39 @@ def owed(
     return Obligation(name, assumed, shown, fields)
 
 
+def alike(a: Truth, b: Truth) -> Truth:
+    """Both or neither."""
+    return (a & b) | (~a & ~b)
+
+
 def prove(lemma: Lemma, seconds: float) -> Proof:
-    """Ask every obligation, and whether what it assumes is possible at all."""
+    """Ask every obligation, and whether what it assumes is possible at all.
+
+    One that is broken outweighs those without an answer.
+    """
     started = monotonic()
+    found = Proof(lemma, Verdict.HOLDS, None, None, None, 0.0)
     if lemma.missing is not None:
-        return Proof(lemma, Verdict.UNKNOWN, None, None, lemma.missing, 0.0)
+        found = replace(found, verdict=Verdict.UNKNOWN, reason=lemma.missing)
     for due in lemma.obligations:
-        name = f"{lemma.name}: {due.name}"
-        domain = ask(Query(f"{name}: assumed", due.assumed), seconds)
-        answer = ask(Query(name, due.assumed & ~due.shown), seconds)
-        verdict, case, reason = Verdict.HOLDS, None, domain.reason or answer.reason
-        if answer.status is Status.SAT:
-            verdict, reason = Verdict.BROKEN, None
-            assert answer.model is not None
-            contrary = due.assumed & ~due.shown
-            found = minimise(name, contrary, due.fields, answer.model, seconds)
-            case = found.point
-        elif domain.status is Status.UNSAT:
-            verdict, reason = Verdict.UNKNOWN, f"{name}: what is assumed is impossible"
-        elif Status.UNKNOWN in (domain.status, answer.status):
-            verdict = Verdict.UNKNOWN
-        if verdict is not Verdict.HOLDS:
-            took = monotonic() - started
-            return Proof(lemma, verdict, due.name, case, reason, took)
-    return Proof(lemma, Verdict.HOLDS, None, None, None, monotonic() - started)
+        asked = _asked(lemma, due, seconds)
+        if found.verdict is Verdict.HOLDS or asked.verdict is Verdict.BROKEN:
+            found = asked
+        if found.verdict is Verdict.BROKEN:
+            break
+    return replace(found, seconds=monotonic() - started)
+
+
+def _asked(lemma: Lemma, due: Obligation, seconds: float) -> Proof:
+    name, contrary = f"{lemma.name}: {due.name}", due.assumed & ~due.shown
+    answer = ask(Query(name, contrary), seconds)
+    if answer.model is not None:
+        point = minimise(name, contrary, due.fields, answer.model, seconds).point
+        return Proof(lemma, Verdict.BROKEN, due.name, point, None, 0.0)
+    domain = ask(Query(f"{name}: assumed", due.assumed), seconds)
+    reason = answer.reason or domain.reason
+    if domain.status is Status.UNSAT:
+        reason = f"{name}: what is assumed is impossible"
+    if reason is not None:
+        return Proof(lemma, Verdict.UNKNOWN, due.name, None, reason, 0.0)
+    return Proof(lemma, Verdict.HOLDS, None, None, None, 0.0)

@@ -168,11 +168,16 @@ class Call:
     def end(self) -> Word:
         return self.first + self.nslots
 
+    def sized(self) -> Truth:
+        """The slots are some, in a slot set's room."""
+        sized = (self.nslots >= 1) & (self.nslots <= self.room)
+        return sized & (self.room <= IO_TLB_SEGSIZE)
+
     def placed(self) -> Truth:
         """The slots are some, in one slot set; ``other`` exists."""
-        pool, some = self.pool, (self.nslots >= 1) & (self.nslots <= self.room)
-        ends = pool.set_end(self.first).eq(self.set_end)
-        return pool.legal & pool.has(self.first) & pool.has(self.other) & some & ends
+        pool, ends = self.pool, self.pool.set_end(self.first).eq(self.set_end)
+        exist = pool.legal & pool.has(self.first) & pool.has(self.other)
+        return self.sized() & ends & exist
 
     @property
     def set_end(self) -> Word:

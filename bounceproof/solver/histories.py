@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every history of calls, of any length: the lemmas together, and what they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.constants import IO_TLB_SIZE
+from bounceproof.models.freelist import FreeList, free_list
+from bounceproof.models.state import KernelState
+from bounceproof.simulator.history import Machine
+from bounceproof.simulator.history_types import MachineConfig
+from bounceproof.solver import accounts, invariant
+from bounceproof.solver.ask import check_state
+from bounceproof.solver.domain import Domain
+from bounceproof.solver.engine import DEFAULT_TIMEOUT
+from bounceproof.solver.lemma import Proof, prove
+from bounceproof.solver.minimum import Point
+from bounceproof.solver.places import places
+from bounceproof.solver.properties import Property
+from bounceproof.solver.slots import PoolShape
+from bounceproof.solver.verdict import Finding, Verdict
+
+LEMMAS = (
+    invariant.established,
+    invariant.run,
+    accounts.early,
+    invariant.marking,
+    invariant.taken,
+    invariant.freeing,
+    invariant.released,
+    accounts.counted,
+    accounts.owners,
+    accounts.needed,
+)
+STRAY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What is proved of every history of calls in one kernel.
+
+    ``proofs``: the lemmas.  ``returned``: the property that they assume of each release
+    and that is asked of the device; None where only the lemmas are.
+    """
+
+    state: KernelState
+    shape: PoolShape
+    domain: Domain
+    proofs: tuple[Proof, ...]
+    returned: Finding | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the lemmas and of ``returned``."""
+        order = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN)
+        found = {proof.verdict for proof in self.proofs}
+        if self.returned is not None:
+            found.add(self.returned.verdict)
+        return next((v for v in order if v in found), Verdict.HOLDS)
+
+
+@cache
+def lemmas(code: FreeList, shape: PoolShape, seconds: float) -> tuple[Proof, ...]:
+    """The lemmas about list[] and used, which many states share."""
+    return tuple(prove(lemma(code, shape), seconds) for lemma in LEMMAS)
+
+
+def shown(state: KernelState, case: Point) -> bool:
+    """Whether the simulator's list[] goes wrong in a pool that a lemma fails for.
+
+    One mapping comes and goes; behind slots[] lies memory that is not 0.
+    """
+    if "nslabs" not in case:
+        return False
+    machine = {"nslabs": case["nslabs"], "start_index": case.get("first", 0)}
+    live = Machine(state, MachineConfig.of(machine | {"uninitialised": STRAY}))
+    if live.fault is not None:
+        return True
+    size = case["nslots"] * IO_TLB_SIZE
+    live.run({"op": "map", "mapping": 0, "size": size, "orig_addr": 1 << 32})
+    live.run({"op": "unmap", "mapping": 0})
+    return live.fault is not None
+
+
+def _confirmed(state: KernelState, proof: Proof) -> Proof:
+    """The proof, or a disagreement where the simulator does not show its case."""
+    if proof.case is None or shown(state, proof.case):
+        return proof
+    reason = "the simulator does not show the case that the solver found"
+    return replace(proof, verdict=Verdict.DISAGREE, reason=reason)
+
+
+def histories(
+    state: KernelState,
+    shape: PoolShape,
+    domain: Domain,
+    seconds: float = DEFAULT_TIMEOUT,
+) -> Histories:
+    """Prove that list[] and used stay sound whatever is mapped and unmapped."""
+    proofs = lemmas(free_list(state), shape, seconds)
+    proofs = tuple(_confirmed(state, proof) for proof in proofs)
+    if shape is not PoolShape.WHOLE:
+        return Histories(state, shape, domain, proofs, None)
+    placed = prove(places(BuiltinKernel(state), domain), seconds)
+    returned = check_state(state, domain, [Property.RETURNED], seconds).findings[0]
+    return Histories(state, shape, domain, (*proofs, placed), returned)
