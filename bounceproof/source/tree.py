@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from bounceproof.source.blocks import NoBlocks, read_members
 from bounceproof.source.errors import PatchError, TreeError
 from bounceproof.source.patch import MAX_BYTES, FilePatch, apply_patch, parse_patch
 
@@ -169,6 +171,9 @@ class ArchiveStore:
             scratch.replace(cache)
 
     def _scan(self) -> dict[str, str]:
+        with contextlib.suppress(NoBlocks, OSError, lzma.LZMAError):
+            found = read_members(self.archive, self._wanted, MAX_FILE)
+            return {p: d.decode("utf-8", "surrogateescape") for p, d in found.items()}
         try:
             with tarfile.open(self.archive, "r|*") as archive:
                 return self._collect(archive)
