@@ -188,7 +188,7 @@ def finding_text(
     lines += _most_cells(_cell_rows(finding)) if finding.cells else []
     example = finding.counterexample
     if example is None:
-        return lines
+        return lines if finding.note is None else [*lines, wrap(finding.note, "  ")]
     rank = "The smallest" if example.minimum else "A (not proved smallest)"
     seen = "confirmed" if finding.confirmed else "NOT CONFIRMED"
     own = isinstance(model, RunsItself)

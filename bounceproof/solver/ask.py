@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell, KernelModel
+from bounceproof.models.request import Cell, KernelModel, RunsHistories
 from bounceproof.models.search import NoClosedForm, NoSearchRule
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
@@ -23,6 +23,7 @@ from bounceproof.solver.check import (
 )
 from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
+from bounceproof.solver.lists import with_lists
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.verdict import (
@@ -139,6 +140,14 @@ def _bounded(wanted: Hunt, why: str) -> Finding:
     return replace(found, verdict=Verdict.UNKNOWN, reason=reason)
 
 
+def _with_lists(model: KernelModel, found: Finding) -> Finding:
+    """Of a tree, what its code leaves of list[] belongs to what it gives back."""
+    asked = found.prop is Property.RETURNED and found.verdict is Verdict.HOLDS
+    if not asked or not isinstance(model, RunsHistories):
+        return found
+    return with_lists(model, found)
+
+
 def check_kernel(
     model: KernelModel, domain: Domain, properties: list[Property], seconds: float
 ) -> Checked:
@@ -157,7 +166,8 @@ def check_kernel(
         wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
-        findings.append(_ask(replace(wanted, unfinished=left, placeable=where_to)))
+        found = _ask(replace(wanted, unfinished=left, placeable=where_to))
+        findings.append(_with_lists(model, found))
     return Checked(model, domain, tuple(findings))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bounceproof.models.catalog import device
 from bounceproof.models.request import Path
+from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
@@ -100,6 +101,37 @@ def test_a_fault_is_found_and_confirmed_on_the_code(fault: str) -> None:
     found = asked(kernel(change), prop, path, **SMALL_POOL)
     assert found.verdict is Verdict.BROKEN, found.reason
     assert found.confirmed
+
+
+FORGOTTEN = {
+    "counts on into the next slot set": (
+        SWIOTLB,
+        "if (first + count < ALIGN(first + 1, IO_TLB_SEGSIZE))\n",
+        "if (first + count < mem->nslabs)\n",
+    ),
+    "leaves the slots before as they are": (
+        SWIOTLB,
+        "for (k = first - 1; (k",
+        "for (k = first - 1; 0 && (k",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FORGOTTEN)
+def test_a_wrong_list_is_seen_on_the_code(fault: str) -> None:
+    tree = kernel(FORGOTTEN[fault])
+    found = asked(tree, Property.RETURNED)
+    assert found.verdict is Verdict.BROKEN
+    assert found.counterexample is not None
+    history = found.counterexample.history
+    assert history is not None
+    records = tree.run_history(*complete_history(history["machine"], history["ops"]))
+    assert records[-1]["invariant"] or records[-1]["broken"]
+
+
+def test_what_was_run_and_not_proved_is_said() -> None:
+    found = asked(kernel(), Property.RETURNED)
+    assert "160 calls" in (found.note or "")
 
 
 @pytest.mark.parametrize(
