@@ -9,6 +9,7 @@ offset where all of its context matches; there is no fuzz.
 from __future__ import annotations
 
 import email
+import email.parser
 import email.policy
 import re
 from collections.abc import Callable, Iterator
@@ -24,8 +25,14 @@ from bounceproof.source.errors import PatchError
 MAX_BYTES = 16 << 20
 MAX_LINES = 200_000
 MAX_FILES = 2_000
+MOST_COMPARED = 2_000_000
+_HEADERS = 1 << 16
 _MBOX_FROM = re.compile(rb"^From \S.*\d{4}\r?$", re.M)
 _BINARY = re.compile(r"^(GIT binary patch|Binary files .* differ)\s*$", re.M)
+_NO_FILE = re.compile(r"^(?:new file|new) mode (?:120000|160000)$", re.M)
+_COPY = re.compile(r"^copy from (.+)\ncopy to (.+)$", re.M)
+_NUMBER = re.compile(r"\[[^\]]*?(\d+)/(\d+)\]")
+_REPLY = re.compile(r"\s*(re|aw|fwd?)\s*:", re.I)
 _GIT_HEADER = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 
 
@@ -41,11 +48,15 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
-    """The change to one file; a path is None where the file is not there."""
+    """The change to one file; a path is None where the file is not there.
+
+    ``copied``: the old file stays.
+    """
 
     old_path: str | None
     new_path: str | None
     hunks: tuple[Hunk, ...]
+    copied: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -72,18 +83,62 @@ def parse_patch(data: bytes, name: str) -> list[FilePatch]:
 
 
 def _messages(data: bytes, name: str) -> Iterator[str]:
-    """The text of each mail of an mbox, or the whole of anything else."""
+    """The text of each mail of an mbox in its series' order, or anything else whole."""
     starts = [m.start() for m in _MBOX_FROM.finditer(data)]
     if not starts or data[: starts[0]].strip():
-        yield _decode(data, name)
+        yield from [_decode(data, name)] if not _is_mail(data) else _texts(data, name)
         return
-    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
-        mail = data[start:end].split(b"\n", 1)[-1]
+    mails = [
+        data[start:end].split(b"\n", 1)[-1]
+        for start, end in zip(starts, [*starts[1:], len(data)], strict=True)
+    ]
+    for mail in sorted(mails, key=_place) if _one_series(mails) else mails:
+        yield from _texts(mail, name)
+
+
+def _is_mail(data: bytes) -> bool:
+    """Whether ``data`` is one mail whose body has to be decoded."""
+    head = data[:_HEADERS].split(b"\n\n", 1)[0].lower()
+    return b"\ncontent-transfer-encoding:" in b"\n" + head
+
+
+def _subject(mail: bytes) -> str:
+    parser = email.parser.BytesHeaderParser(policy=email.policy.compat32)
+    message = parser.parsebytes(mail[:_HEADERS])
+    return " ".join(str(message.get("Subject", "")).split())
+
+
+def _place(mail: bytes) -> int:
+    """The number of a mail in its series."""
+    found = _NUMBER.search(_subject(mail))
+    return int(found[1]) if found else 0
+
+
+def _one_series(mails: list[bytes]) -> bool:
+    """Whether the mails number themselves as one series, each number once."""
+    found = [_NUMBER.search(_subject(mail)) for mail in mails]
+    numbers = [match[1] for match in found if match]
+    totals = {match[2] for match in found if match}
+    return len(numbers) == len(mails) == len(set(numbers)) and len(totals) == 1
+
+
+def _texts(mail: bytes, name: str) -> Iterator[str]:
+    """The text parts of one mail; PatchError for a reply that has a change in it."""
+    try:
         message = email.message_from_bytes(mail, policy=email.policy.compat32)
-        for part in message.walk():
-            if part.get_content_maintype() == "text":
-                payload = part.get_payload(decode=True)
-                yield _decode(payload if isinstance(payload, bytes) else b"", name)
+        parts = list(message.walk())
+    except RecursionError:
+        raise PatchError(f"{name}: a mail that nests too deeply") from None
+    subject = _subject(mail)
+    for part in parts:
+        if part.get_content_type() in ("text/plain", "text/x-patch", "text/x-diff"):
+            payload = part.get_payload(decode=True)
+            text = _decode(payload if isinstance(payload, bytes) else b"", name)
+            if _REPLY.match(subject) and _diff_lines(text).strip():
+                raise PatchError(
+                    f"{name}: `{subject[:60]}`: a reply with a change in it"
+                )
+            yield text
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -95,11 +150,17 @@ def _decode(data: bytes, name: str) -> str:
 def _parse_text(text: str, name: str) -> list[FilePatch]:
     if _BINARY.search(text):
         raise PatchError(f"{name}: binary changes cannot be applied")
+    link = _NO_FILE.search(text)
+    if link:
+        raise PatchError(f"{name}: `{link[0]}`: a link or module, not a file")
+    copies = set(_COPY.findall(text))
     try:
         parsed = PatchSet(_diff_lines(text))
+    except PatchError as error:
+        raise PatchError(f"{name}: {error}") from None
     except (UnidiffParseError, ValueError, IndexError, RecursionError) as error:
         raise PatchError(f"{name}: not a unified diff: {error}") from None
-    changes = [_file_patch(file, name) for file in parsed]
+    changes = [_file_patch(file, name, copies) for file in parsed]
     return [change for change in changes if change is not None]
 
 
@@ -110,11 +171,15 @@ def _diff_lines(text: str) -> str:
     index = 0
     while index < len(lines):
         line = lines[index]
-        following = lines[index + 1] if index + 1 < len(lines) else ""
+        following, third = (*lines[index + 1 : index + 3], "", "")[:2]
         if _GIT_HEADER.match(line) or _is_git_extended(line):
             kept.append(line)
             index += 1
-        elif line.startswith("--- ") and following.startswith("+++ "):
+        elif (
+            line.startswith("--- ")
+            and following.startswith("+++ ")
+            and third.startswith("@@")
+        ):
             kept += [line, following]
             index += 2
         elif (
@@ -132,12 +197,13 @@ def _is_git_extended(line: str) -> bool:
 
 
 def _keep_hunk(lines: list[str], index: int, kept: list[str]) -> int:
+    header = lines[index]
     match = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", lines[index])
     if not match:
-        raise PatchError(f"hunk header `{lines[index][:80]}` is malformed")
+        raise PatchError(f"{_hunk_of(kept, header)} is malformed")
     old, new = (int(count) if count is not None else 1 for count in match.groups())
     if old > MAX_LINES or new > MAX_LINES:
-        raise PatchError(f"hunk `{lines[index][:60]}` states more than it can hold")
+        raise PatchError(f"{_hunk_of(kept, header)} states more than it can hold")
     kept.append(lines[index])
     index += 1
     while (old > 0 or new > 0) and index < len(lines):
@@ -149,26 +215,36 @@ def _keep_hunk(lines: list[str], index: int, kept: list[str]) -> int:
         kept.append(line)
         index += 1
     if old > 0 or new > 0:
-        raise PatchError(f"line {index + 1}: the patch ends in the middle of a hunk")
+        raise PatchError(
+            f"{_hunk_of(kept, header)} ends in its middle, at line {index + 1}"
+        )
     if index < len(lines) and lines[index].startswith("\\"):
         kept.append(lines[index])
         index += 1
     return index
 
 
-def _file_patch(file: Any, name: str) -> FilePatch | None:
+def _hunk_of(kept: list[str], header: str) -> str:
+    """The file and the header of a hunk, for messages."""
+    file = next((line for line in reversed(kept) if line.startswith("+++ ")), "")
+    return f"{file[4:].split(chr(9))[0][:80] or 'no file'}: hunk `{header[:60]}`"
+
+
+def _file_patch(file: Any, name: str, copies: set[tuple[str, str]]) -> FilePatch | None:
     source, target = file.source_file or "", file.target_file or ""
     old, new = _safe_path(source, name), _safe_path(target, name)
     if old is None and new is None:
         return None
     hunks = tuple(_hunk(number, hunk) for number, hunk in enumerate(file, 1))
-    return FilePatch(old, new, hunks)
+    return FilePatch(old, new, hunks, (old, new) in copies)
 
 
 def _safe_path(path: str, name: str) -> str | None:
     path = path.split("\t")[0].strip()
     if path in ("/dev/null", ""):
         return None
+    if path.startswith('"'):
+        raise PatchError(f"{name}: path `{path[:80]}` is quoted")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\\" in path:
         raise PatchError(f"{name}: path `{path[:80]}` leaves the tree")
@@ -205,11 +281,17 @@ def apply_patch(
         before = current(change.old_path) if change.old_path is not None else ""
         if before is None:
             raise PatchError(f"{name}: {change.old_path}: no such file in the tree")
-        if change.old_path is not None and change.old_path != change.new_path:
+        moved = change.old_path != change.new_path and not change.copied
+        if change.old_path is not None and moved:
             result[change.old_path] = None
         after = _apply_hunks(before, change, name)
-        if change.new_path is not None:
-            result[change.new_path] = after
+        if change.new_path is None:
+            if after:
+                raise PatchError(f"{name}: {change.old_path}: deleted, but not empty")
+            continue
+        if change.old_path != change.new_path and current(change.new_path) is not None:
+            raise PatchError(f"{name}: {change.new_path}: new, but already there")
+        result[change.new_path] = after
     return result
 
 
@@ -217,32 +299,55 @@ def _apply_hunks(text: str, change: FilePatch, name: str) -> str:
     lines = text.split("\n")
     if lines and lines[-1] == "":
         lines.pop()
+    done: list[str] = []
+    finder = _Finder(lines)
     shift, floor = 0, 0
     for hunk in change.hunks:
         stated = hunk.start - 1 + shift if hunk.old else hunk.start + shift
-        at = _find(lines, hunk, stated, floor)
+        at = finder.find(hunk.old, stated, floor)
         if at is None:
-            where = change.old_path or change.new_path
-            total = len(change.hunks)
-            raise PatchError(
-                f"{name}: {where}: hunk {hunk.number} of {total} "
-                f"(line {hunk.start}) does not apply"
-            )
-        lines[at : at + len(hunk.old)] = hunk.new
-        shift += at - stated + len(hunk.new) - len(hunk.old)
-        floor = at + len(hunk.new)
-    return "\n".join(lines) + "\n" if lines else ""
+            where = f"{name}: {change.old_path or change.new_path}"
+            which = f"hunk {hunk.number} of {len(change.hunks)} (line {hunk.start})"
+            late = ": too far from where it says" if finder.tired else ""
+            raise PatchError(f"{where}: {which} does not apply{late}")
+        done += lines[floor:at]
+        done += hunk.new
+        shift += at - stated
+        floor = at + len(hunk.old)
+    done += lines[floor:]
+    return "\n".join(done) + "\n" if done else ""
 
 
-def _find(lines: list[str], hunk: Hunk, stated: int, floor: int) -> int | None:
-    old = list(hunk.old)
-    last = len(lines) - len(old)
-    stated = max(stated, 0)
-    if not old:
-        return min(max(stated, floor), len(lines))
-    candidates = [
-        at
-        for at in range(floor, last + 1)
-        if lines[at] == old[0] and lines[at : at + len(old)] == old
-    ]
-    return min(candidates, key=lambda at: (abs(at - stated), at), default=None)
+class _Finder:
+    """Finds hunks in the lines of a file, nearest to where they say they are."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._left = MOST_COMPARED
+
+    def find(self, old: tuple[str, ...], stated: int, floor: int) -> int | None:
+        """Where ``old`` is, at ``floor`` or behind it; None if it is nowhere."""
+        if not old:
+            return min(max(stated, 0, floor), len(self._lines))
+        last, wanted = len(self._lines) - len(old), list(old)
+        stated = min(max(stated, floor), last)
+        for away in range(max(stated - floor, last - stated) + 1):
+            for at in dict.fromkeys((stated - away, stated + away)):
+                if floor <= at <= last and self._is_at(at, wanted):
+                    return at
+            if self.tired:
+                return None
+        return None
+
+    @property
+    def tired(self) -> bool:
+        """Whether too much has been compared to go on."""
+        return self._left < 0
+
+    def _is_at(self, at: int, wanted: list[str]) -> bool:
+        if self._lines[at] != wanted[0]:
+            self._left -= 1
+        else:
+            self._left -= len(wanted)
+            return self._lines[at : at + len(wanted)] == wanted
+        return False

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import quopri
 import subprocess
 import tarfile
 import time
@@ -60,23 +62,120 @@ def test_new_and_deleted_files() -> None:
     assert changed(patch, "line 1\n") == {"dir/file.c": None, "dir/new.h": "one\ntwo\n"}
 
 
-def mail(number: int, body: str) -> str:
-    return (
-        f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A B <a@b>\n"
-        f"Subject: [PATCH {number}/2] change\n\nWhy it is so.\n\n"
+def mail(number: int, body: str, coding: str = "8bit", reply: str = "") -> str:
+    text = (
+        "Why it is so:\n--- a/old\n+++ b/new\n\n"
         f"--- not a diff\n---\n dir/file.c | 2 +-\n\n{body}-- \n2.39\n\n"
     )
-
-
-def test_series_in_an_mbox() -> None:
-    second = PLAIN.replace("-line 5\n", "").replace(
-        "@@ -4,3 +4,4 @@", "@@ -4,4 +4,4 @@"
+    if coding == "base64":
+        text = base64.encodebytes(text.encode()).decode() + "\n"
+    if coding == "quoted-printable":
+        text = quopri.encodestring(text.encode()).decode() + "\n"
+    return (
+        f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A B <a@b>\n"
+        f"Subject: {reply}[PATCH v2 {number}/2] change = all\n"
+        "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
+        f"Content-Transfer-Encoding: {coding}\n\n{text}"
     )
-    second = second.replace("+line five\n", "-line five\n+LINE FIVE\n")
-    second = second.replace("+line five and", " line five and")
-    after = changed(mail(1, PLAIN) + mail(2, second))["dir/file.c"]
+
+
+SECOND = """--- a/dir/file.c
++++ b/dir/file.c
+@@ -4,4 +4,4 @@ heading
+ line 4
+-line five
++LINE FIVE
+ line five and a half
+ line 6
+"""
+CODINGS = ("8bit", "base64", "quoted-printable")
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_series_in_an_mbox(coding: str) -> None:
+    cover, quoted = mail(0, "", coding), "".join(f"> {x}\n" for x in PLAIN.split("\n"))
+    one, two = mail(1, PLAIN, coding), mail(2, SECOND, coding)
+    answer = mail(1, quoted, coding, "Re: ")
+    for series in (
+        (one, two),
+        (cover, one, two),
+        (two, cover, one),
+        (one, answer, two),
+    ):
+        after = changed("".join(series))["dir/file.c"]
+        assert after is not None
+        assert "LINE FIVE\nline five and a half\n" in after
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_one_mail(coding: str) -> None:
+    after = changed(mail(1, PLAIN, coding).split("\n", 1)[1])["dir/file.c"]
     assert after is not None
-    assert "LINE FIVE\nline five and a half\n" in after
+    assert "line five and a half\n" in after
+
+
+def test_a_reply_with_a_change_is_refused() -> None:
+    with pytest.raises(PatchError, match=r"Re: .*a reply with a change"):
+        changed(mail(1, PLAIN) + mail(1, SECOND, reply="Re: "))
+
+
+def git(old: str, new: str, lines: str) -> str:
+    return f"diff --git a/{old} b/{new}\n{lines}"
+
+
+def test_renames_copies_and_modes() -> None:
+    old, new = "dir/file.c", "dir/new.c"
+    body = PLAIN.replace(f"+++ b/{old}", f"+++ b/{new}")
+    move = f"similarity index 90%\nrename from {old}\nrename to {new}\n"
+    copy = move.replace("rename", "copy")
+    after = changed(PLAIN)[old]
+    assert changed(git(old, new, move)) == {old: None, new: BEFORE}
+    assert changed(git(old, new, move + body)) == {old: None, new: after}
+    assert changed(git(old, new, copy)) == {new: BEFORE}
+    assert changed(git(old, new, copy + body)) == {new: after}
+    mode = "old mode 100644\nnew mode 100755\n"
+    assert changed(git(old, old, mode)) == {old: BEFORE}
+    assert changed(git(old, old, mode + PLAIN)) == {old: after}
+
+
+def test_deleted_and_added_again() -> None:
+    gone = "--- a/dir/file.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-line 1\n"
+    new = "--- /dev/null\n+++ b/dir/file.c\n@@ -0,0 +1 @@\n+one\n"
+    assert changed(gone + new, "line 1\n") == {"dir/file.c": "one\n"}
+    with pytest.raises(PatchError, match=r"dir/file\.c: deleted, but not empty"):
+        changed(gone)
+    with pytest.raises(PatchError, match=r"dir/file\.c: new, but already there"):
+        changed(new)
+
+
+def test_line_ends() -> None:
+    after = changed(PLAIN)
+    assert changed(PLAIN.replace("\n", "\r\n")) == after
+    assert changed(PLAIN.removesuffix("\n")) == after
+    last = (
+        "--- a/dir/file.c\n+++ b/dir/file.c\n@@ -1 +1 @@\n-one\n"
+        "\\ No newline at end of file\n+two\n\\ No newline at end of file\n"
+    )
+    assert changed(last, "one") == {"dir/file.c": "two\n"}
+    assert changed(last.removesuffix("\n"), "one") == {"dir/file.c": "two\n"}
+
+
+def test_many_hunks_apply_in_time() -> None:
+    head, begun = "--- a/dir/file.c\n+++ b/dir/file.c\n", time.monotonic()
+    body = "".join(f"@@ -{n} +{n} @@\n-x\n+y\n" for n in range(1, 20_001))
+    assert changed(head + body, "x\n" * 20_000) == {"dir/file.c": "y\n" * 20_000}
+    body = "@@ -1,2 +1,2 @@\n x\n-x\n+y\n" * 15_000
+    assert changed(head + body, "x\n" * 100_000)
+    body = "@@ -1,2 +1,2 @@\n x\n-z\n+y\n" * 15_000
+    with pytest.raises(PatchError, match="hunk 1 of 15000"):
+        changed(head + body, "x\n" * 120_000)
+    far = "x\n" * 9000 + "".join(f"x\nz{n}\n" for n in range(9000))
+    body = "".join(
+        f"@@ -{1 + n % 2 * 99_999},2 +1,2 @@\n x\n-z{n}\n+y\n" for n in range(9000)
+    )
+    with pytest.raises(PatchError, match="too far from where it says"):
+        changed(head + body, far)
+    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize(
@@ -84,6 +183,15 @@ def test_series_in_an_mbox() -> None:
     [
         "--- a/../../etc/passwd\n+++ b/../../etc/passwd\n@@ -1 +1 @@\n-a\n+b\n",
         "--- /etc/passwd\n+++ /etc/passwd\n@@ -1 +1 @@\n-a\n+b\n",
+        "diff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n"
+        "@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n",
+        "diff --git a/x b/../y\nrename from x\nrename to ../y\n",
+        '--- "a/\\303"\n+++ "b/\\303"\n@@ -1 +1 @@\n-a\n+b\n',
+        "From a@b Mon Sep 17 00:00:00 2001\n"
+        + "".join(
+            f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"
+            for n in range(3000)
+        ),
         "diff --git a/x b/x\nGIT binary patch\nliteral 3\nabc\n\n",
         "Binary files a/x and b/x differ\n",
         "--- a/x\n+++ b/x\n@@ -1,90000000 +1 @@\n-a\n+b\n",
