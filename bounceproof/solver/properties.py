@@ -163,7 +163,9 @@ def broken_anywhere(
     placed = Placed(life, cell, space.request, mapping, pool, slot)
     ways = []
     for part in _LIVE[prop]:
-        anywhere = TRUE if built and part in _WIDER else possible
+        anywhere = possible
+        if part in _WIDER:
+            anywhere = TRUE if built else searches.inside(space, mapping, slot)
         for way in _WIDER.get(part, (part,)):
             ways.append(mapped & anywhere & way(placed, space))
     return tuple(ways)

@@ -21,7 +21,16 @@ from bounceproof.models.outcome import (
 from bounceproof.models.pools import serving
 from bounceproof.models.request import Cell, KernelModel, Mapping, Pool, PoolKind
 from bounceproof.models.search import Area, NoSearchRule, Search, Visits, search_empty
-from bounceproof.models.word import FALSE, TRUE, UNSIGNED_INT, CType, Truth, Word, ite
+from bounceproof.models.word import (
+    FALSE,
+    TRUE,
+    U64,
+    UNSIGNED_INT,
+    CType,
+    Truth,
+    Word,
+    ite,
+)
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.terms import variable
 
@@ -63,6 +72,13 @@ def any_slot(
         here = (slot < pool.area_nslabs) & room & search.admissible(slot)
         possible = possible | (case.guard & here)
     return slot, possible
+
+
+def inside(space: Variables, mapping: Mapping, slot: Word) -> Truth:
+    """Whether the slots of a mapping at ``slot`` lie in the area."""
+    end = slot.cast(U64) + mapping.nslots.cast(U64)
+    least, most = mapping.nslots > 0, mapping.nslots <= IO_TLB_SEGSIZE
+    return least & most & (end <= space.pool.area_nslabs.cast(U64))
 
 
 def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:

@@ -75,6 +75,7 @@ class TreeHistory:
         prepare(self._machine, self._state, machine["start_index"])
         self._noted = _Noted()
         self._live: dict[str | int, Live] = {}
+        self._in_hand: Live | None = None
         self._judge = Judge(self.cell, machine)
         self._hook()
 
@@ -110,11 +111,12 @@ class TreeHistory:
         return bounce
 
     def _translate(self, state: State, arguments: list[Value], node: c.Call) -> Value:
+        """Of the mapping in hand: all of them get the same IOVA."""
         handle = int(self._machine.as_word(arguments[1], node))
-        for live in self._live.values():
-            for iova, physical, size in live.run.translated:
-                if iova <= handle < iova + size:
-                    return u64(physical + handle - iova)
+        in_hand = [] if self._in_hand is None else self._in_hand.run.translated
+        for iova, physical, size in in_hand:
+            if iova <= handle < iova + size:
+                return u64(physical + handle - iova)
         return u64(0)
 
     def _call(self, function: c.Function, values: dict[str, Value]) -> Value:
@@ -190,7 +192,7 @@ class TreeHistory:
         return outcome
 
     def _sync(self, op: Record, name: str | int) -> Record:
-        live = self._live[name]
+        live = self._in_hand = self._live[name]
         if not live.bounced or self._path is Path.ALLOC:
             return {"ok": True}
         device = op["direction"] == FOR_DEVICE
@@ -208,7 +210,7 @@ class TreeHistory:
         return {"ok": True}
 
     def _unmap(self, op: Record, name: str | int) -> Record:
-        live = self._live[name]
+        live = self._in_hand = self._live[name]
         before = read_lists(self._machine, self._state)
         used = used_slots(self._machine, self._state)
         handle = u64(live.handle)
