@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.lifetime import HasLife, Placed
+from bounceproof.models.lifetime import DIRECTIONS, HasLife, Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
 from bounceproof.models.pools import serving
 from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
 from bounceproof.models.search import NoClosedForm
-from bounceproof.models.word import FALSE, TRUE, Truth
+from bounceproof.models.word import (
+    FALSE,
+    TRUE,
+    UNSIGNED_INT,
+    Truth,
+    Word,
+)
 from bounceproof.solver import live, searches
 from bounceproof.solver.domain import Variables
+from bounceproof.solver.terms import term_id
 
 
 class Property(StrEnum):
@@ -161,14 +169,26 @@ def broken_anywhere(
     built = isinstance(model, BuiltinKernel)
     life = model.life(cell)
     placed = Placed(life, cell, space.request, mapping, pool, slot)
-    ways = []
+    ways: dict[int, Truth] = {}
     for part in _LIVE[prop]:
         anywhere = possible
         if part in _WIDER:
             anywhere = TRUE if built else searches.inside(space, mapping, slot)
         for way in _WIDER.get(part, (part,)):
-            ways.append(mapped & anywhere & way(placed, space))
-    return tuple(ways)
+            for asked in [space] if built else _by_direction(space):
+                bad = mapped & anywhere & way(placed, asked)
+                ways[term_id(bad)] = bad
+    return tuple(ways.values())
+
+
+def _by_direction(space: Variables) -> list[Variables]:
+    """``space`` for each direction: code that branches on it is then plainer."""
+    if "direction" not in space.extra:
+        return [space]
+    return [
+        replace(space, extra={**space.extra, "direction": Word(at, UNSIGNED_INT)})
+        for at in range(len(DIRECTIONS))
+    ]
 
 
 def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
