@@ -62,6 +62,9 @@ _ARITHMETIC: dict[str, Callable[[Word, Word], Word]] = {
 }
 
 
+_SHIFTS = ("<<", ">>")
+
+
 def promoted(word: Word) -> Word:
     """``word`` after integer promotion."""
     return word.cast(INT) if word.ctype.bits < INT.bits else word
@@ -322,6 +325,9 @@ class Expressions(Core):
         if isinstance(left, Address) and isinstance(right, Address) and op == "-":
             return (left.word - right.word).cast(S64)
         a, b = self.as_word(left, node), self.as_word(right, node)
+        bits = promoted(a).ctype.bits
+        if op in _SHIFTS and type(b.raw) is int and not 0 <= int(b) < bits:
+            raise self.fail(node, f"a shift by 0 to {bits - 1} bits")
         try:
             return _ARITHMETIC[op](a, b)
         except ZeroDivisionError:

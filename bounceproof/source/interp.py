@@ -43,7 +43,7 @@ from bounceproof.source.walk import calls_in, walk
 from bounceproof.source.watch import WATCH_FROM, Watch
 
 MAX_DEPTH = 60
-MAX_STEPS = 60_000_000
+MAX_STEPS = 250_000
 MAX_OPEN_TURNS = 4096
 
 
@@ -60,6 +60,7 @@ class Interpreter(Expressions):
         self._frames = 0
         self._lost = False
         self.sinks: set[int] = set()
+        self.most_steps = MAX_STEPS
 
     # Calls.
 
@@ -115,6 +116,7 @@ class Interpreter(Expressions):
             raise self.fail(node, f"{len(function.parameters)} arguments")
         if self._depth >= MAX_DEPTH:
             raise self.fail(node, "calls that nest less deeply")
+        self.steps = self.steps if self._depth else 0
         outer = self.file, self.local_types, state.frame
         self._frames -= 1
         frame = self._frames
@@ -168,8 +170,6 @@ class Interpreter(Expressions):
             state.condition = before
         return value
 
-    # Statements.
-
     def run_inline(self, block: c.Block, state: State) -> None:
         """Run the statements of a statement expression."""
         outcomes = self.execute(block, state)
@@ -189,8 +189,8 @@ class Interpreter(Expressions):
     def execute(self, statement: c.Statement, state: State) -> list[Outcome]:
         """Run one statement; one outcome for each way it can end."""
         self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise self.fail(statement, f"code that ends within {MAX_STEPS} steps")
+        if self.steps > (most := self.most_steps):
+            raise self.fail(statement, f"code that ends within {most} steps")
         return _EXECUTE[type(statement)](self, statement, state)
 
     def _expression(self, statement: c.Statement, state: State) -> list[Outcome]:

@@ -59,6 +59,7 @@ class Machine(Interpreter):
         super().__init__(program, loop_bound)
         self.cell = cell
         self.layout = layout
+        self.most_steps += 100 * layout.nslabs * layout.nareas
         self.start_state = State(zeroed=self.zeroed)
         self._nowhere = c.Empty(0)
         self._build()

@@ -11,6 +11,8 @@ from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.lexer import Token, logical_lines, spell, tokenize
 
 MAX_TOKENS = 400_000
+MAX_NESTED = 64
+MAX_CALL_LINES = 1000
 PRODUCT = "/ /*times*/"
 _KEYWORDS = frozenset(
     ["void", "bool", "char", "short", "int", "long", "signed", "unsigned", "const"]
@@ -83,9 +85,13 @@ class Preprocessor:
             if not pending:
                 pending_at = number
             pending += _on_line(tokens, bool(pending), number - pending_at)
+            if number - pending_at > MAX_CALL_LINES:
+                raise self._fail("the end of a macro call")
             if not self._open_call(pending):
                 self._flush(out, pending, pending_at)
                 pending = []
+        if active:
+            raise self._fail("an #endif for every #if")
         self._flush(out, pending, pending_at)
         return Unit(file, "\n".join(out) + "\n", text.split("\n"))
 
@@ -128,6 +134,8 @@ class Preprocessor:
             word, _, rest = text.strip().partition("\t")
         live = all(level[0] for level in active)
         if word in ("if", "ifdef", "ifndef"):
+            if len(active) >= MAX_NESTED:
+                raise self._fail(f"#if that nest at most {MAX_NESTED} deep")
             taken = live and self._condition(word, rest)
             active.append([taken, taken])
         elif word in ("elif", "else", "endif"):
@@ -164,6 +172,8 @@ class Preprocessor:
             return evaluate(self.expand(tokens)) != 0
         except ValueError as error:
             raise self._fail(str(error)) from None
+        except RecursionError:
+            raise self._fail("a condition that nests less deeply") from None
 
     def _replace_defined(self, tokens: list[Token]) -> list[Token]:
         out: list[Token] = []
