@@ -21,6 +21,22 @@ from bounceproof.simulator.single import SingleRequest, simulate
 
 K = 1024
 KEEPS_ALL_BUT_FINDS = ("v6.10", "v6.12", "v6.12.107", "v7.2.13", "v7.3.4")
+UNTIL_START = {"clean", "aligned", "owned", "halts"}
+ONE_MASK = {"clean", "aligned", "owned", "returned", "exclusive", "finds"}
+SPLIT_MASKS = {"clean", "aligned", "owned", "finds"}
+MAY_BREAK = {
+    "v5.10.223": {"halts"},
+    "v5.16": UNTIL_START,
+    "v6.0": UNTIL_START,
+    "v6.1.192": UNTIL_START | {"finds"},
+    "v6.2.12": UNTIL_START,
+    **dict.fromkeys(("v6.3", "v6.5", "v6.6", "v6.6.9", "v6.7", "v6.8.1"), ONE_MASK),
+    "v6.6.24": SPLIT_MASKS,
+    "v6.8.3": SPLIT_MASKS,
+    "v6.6.35": {"clean", "owned", "finds"},
+    "v6.9": {"clean", "owned", "finds"},
+    **{kernel: {"finds"} for kernel in KEEPS_ALL_BUT_FINDS},
+}
 
 
 def requests(seed: int, kernel: str, count: int) -> list[SingleRequest]:
@@ -54,12 +70,12 @@ def test_first_map_is_the_single_request(kernel: str) -> None:
         assert got == outcome
 
 
-@pytest.mark.parametrize("kernel", KEEPS_ALL_BUT_FINDS)
-def test_random_histories_keep_the_contract(kernel: str) -> None:
+@pytest.mark.parametrize("kernel", list(STATES))
+def test_random_histories_keep_what_their_state_keeps(kernel: str) -> None:
     seen = fuzz(kernel_state(kernel), range(300), 80)
-    assert set(seen.broken) <= {"finds"}
-    assert seen.unsound == 0
-    assert seen.operations > 20_000
+    assert set(seen.broken) <= MAY_BREAK[kernel]
+    assert seen.unsound == 0 or "returned" in MAY_BREAK[kernel]
+    assert seen.operations > 10_000
 
 
 BREAKS = {
@@ -94,9 +110,8 @@ def test_a_report_is_json() -> None:
 @pytest.mark.parametrize("kernel", list(STATES))
 def test_hundred_thousand_random_histories(kernel: str) -> None:
     seen = fuzz(kernel_state(kernel), range(100_000), 20)
-    if kernel in KEEPS_ALL_BUT_FINDS:
-        assert set(seen.broken) <= {"finds"}
-        assert seen.unsound == 0
+    assert set(seen.broken) <= MAY_BREAK[kernel]
+    assert seen.unsound == 0 or "returned" in MAY_BREAK[kernel]
 
 
 @pytest.mark.parametrize("kernel", ["v6.2.12", "v6.12"])
