@@ -305,7 +305,8 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:
-        return outcome["slot"] is None and _accepts(model, cell, point)
+        missed = outcome["slot"] is None and _accepts(model, cell, point)
+        return missed and not _refused(model, cell, point)
     if prop is Property.ALIGNED:
         return _misplaced(model, cell, point, outcome)
     return False

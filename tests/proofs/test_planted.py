@@ -12,6 +12,7 @@ from bounceproof.models.request import Cell, Path
 from bounceproof.models.state import (
     IommuMaxMapping,
     KernelState,
+    MaskAboveGranule,
     MaxMapping,
     NvmeAlignMask,
     PageRule,
@@ -83,20 +84,23 @@ def test_a_caller_that_rounds_nothing_gives_its_own_size_back() -> None:
     assert found.verdict is Verdict.HOLDS
 
 
-def test_what_a_kernel_refuses_for_its_mask_breaks_no_limit() -> None:
-    model = BuiltinKernel(kernel_state("v6.9"))
+@pytest.mark.parametrize("prop", [Property.FITS, Property.FINDS])
+def test_what_a_kernel_refuses_for_its_mask_is_nothing_broken(prop: Property) -> None:
+    refused = {"mask_above_granule": MaskAboveGranule.REFUSED}
+    model = BuiltinKernel(kernel_state("v6.1.192").with_("planted", **refused))
     point = {
-        "size": 512,
-        "orig_addr": 512,
-        "start_index": 0,
+        "size": 1,
+        "orig_addr": 0,
+        "start_index": 127,
+        "free_slot": 22,
         "area_nslabs": 128,
         "nareas": 1,
         "pool_start": 1 << 20,
         "seg_boundary_mask": (1 << 32) - 1,
     }
     cell = Cell(4096, 4096, Path.IOMMU, 0xFFFF)
-    assert not outcome_of(Property.FITS, model, cell, point)["ok"]
-    assert not shows(Property.FITS, model, cell, point)
+    assert not outcome_of(prop, model, cell, point)["ok"]
+    assert not shows(prop, model, cell, point)
 
 
 def test_one_slot_too_many_in_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
