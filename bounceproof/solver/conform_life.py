@@ -134,7 +134,9 @@ def _differences(one: Placed, two: Placed, space: LifeSpace) -> Iterator[Questio
     yield "range mapped", _reach_differs(one, two)
     freed = one.life.release(one), two.life.release(two)
     same = freed[0].first.eq(freed[1].first) & freed[0].nslots.eq(freed[1].nslots)
-    yield "slots freed", ~same | _unlike(freed[0].done, freed[1].done)
+    whole = freed[0].first.eq(one.slot) & freed[0].nslots.eq(one.mapping.nslots)
+    ended = whole & _unlike(freed[0].done, freed[1].done)
+    yield "slots freed", ~same | ended
     if space.cell.path is not Path.ALLOC:
         yield from _bytes_differ(one, two, space)
 
