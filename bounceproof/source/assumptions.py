@@ -185,6 +185,23 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         "other variables that code assigns have no value until it does.",
     ),
     Assumption(
+        "iommu_iova_to_phys __iommu_dma_unmap",
+        "stated",
+        "The IOMMU translates a mapping's address back to what it was told to map, "
+        "until the mapping ends.",
+    ),
+    Assumption(
+        "a slot that no mapping holds",
+        "stated",
+        "It holds what the pool's initialisation leaves there; what a release writes "
+        "into list[] is seen by running the code.",
+    ),
+    Assumption(
+        "a pointer that may be NULL",
+        "stated",
+        "Where code follows it, it is not NULL.",
+    ),
+    Assumption(
         "kernel addresses",
         "stated",
         "Pages and mapped buffers are never at the NULL address.",

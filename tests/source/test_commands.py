@@ -165,7 +165,7 @@ def test_a_revision_is_read_without_a_checkout(run: Run, tree: Path) -> None:
         (["check", "v6.6", "--config", "A=y"], "--config 'A=y'"),
         (["check", "TREE", "--config", "A"], "--config 'A': not KEY=VALUE"),
         (["check", "TREE@nope"], "no git revision"),
-        (["simulate", "TREE", "--history", "-"], "--history"),
+        (["simulate", "TREE", "--history", "no.json"], "--history 'no.json'"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -194,3 +194,34 @@ def test_assumptions_are_printed(run: Run) -> None:
     result = run("check", "--assumptions")
     assert result.code == 0
     assert "spin_lock" in result.out
+
+
+def history(*ops: dict[str, object]) -> str:
+    machine = {"nslabs": 256, "min_align_mask": 0xFFF, "pool_start": 1 << 20}
+    return json.dumps({"machine": machine, "ops": list(ops)})
+
+
+def test_a_history_runs_on_the_tree_s_code(run: Run, tmp_path: Path) -> None:
+    tree = write(tmp_path / "tree", texts(COUNTED))
+    mapped = {"op": "map", "mapping": "m", "size": 6000, "orig_addr": 0x12A04}
+    part = {"mapping": "m", "offset": 4000, "length": 100}
+    calls = tmp_path / "calls.json"
+    sync = {"op": "sync", "direction": "for_device", **part}
+    calls.write_text(history(mapped, sync, {"op": "unmap", "mapping": "m"}))
+    result = run("simulate", str(tree), "--history", str(calls), "--json")
+    first, second, third = result.json["calls"]
+    assert result.code == 0
+    assert first["outcome"]["nslots"] == 4
+    assert first["outcome"]["tlb_addr"] & 0xFFF == 0xA04
+    assert third["outcome"]["freed"] == 4
+    assert not any(call["broken"] for call in (first, second, third))
+
+
+def test_a_history_that_no_tree_runs(run: Run, tmp_path: Path) -> None:
+    tree = write(tmp_path / "tree", texts(COUNTED))
+    calls = tmp_path / "calls.json"
+    paths = ({"op": "map", "size": 512, "path": path} for path in ("direct", "alloc"))
+    calls.write_text(history(*paths))
+    result = run("simulate", str(tree), "--history", str(calls))
+    assert result.code == 2
+    assert "one path" in result.err
