@@ -140,7 +140,8 @@ class Core(ABC):
         declared = self.program.globals.get(name)
         if declared is None:
             raise self.fail(expr, f"a declaration of {name}")
-        stated = name in STATED_ZERO or not self.program.assigns(name)
+        stated = declared.fixed or name in STATED_ZERO
+        stated = stated or not self.program.assigns(name)
         number = self.new(name, declared.type, zeroed=stated)
         self.globals[name] = (number,), declared.type
         if declared.value is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bounceproof.models.word import TRUE, Word
+from bounceproof.models.word import TRUE, U32, Word
 from bounceproof.source import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.machine import Machine
@@ -32,11 +32,24 @@ class Driver:
         return 0
 
     def limit(self) -> int:
-        """max_hw_sectors in bytes, as it is set before the controller is asked."""
+        """max_hw_sectors in bytes, as it is set before the controller is asked.
+
+        Where the same function sets the limit before the device's min_align_mask, the
+        device has none yet.
+        """
         found: list[int] = []
-        for function, path, node in self._places():
-            if isinstance(node, c.Assign) and _is_limit(node.target):
-                found.append(int(self._evaluate(function, path, node.value)))
+        masked: dict[str, bool] = {}
+        places = list(self._places())
+        for function, _, node in places:
+            if _calls(node, "dma_set_min_align_mask"):
+                masked[function.name] = False
+        for function, path, node in places:
+            if _calls(node, "dma_set_min_align_mask"):
+                masked[function.name] = True
+            elif isinstance(node, c.Assign) and _is_limit(node.target):
+                first = not masked.get(function.name, True)
+                limit = self._evaluate(function, path, node.value, unmasked=first)
+                found.append(int(limit))
         if not found:
             need = "an assignment to max_hw_sectors"
             raise NotUnderstood(FILE, 0, "the driver's limit", need)
@@ -54,10 +67,18 @@ class Driver:
                 yield from _with_path(function)
 
     def _evaluate(
-        self, function: c.Function, path: list[c.Statement], expr: c.Expr
+        self,
+        function: c.Function,
+        path: list[c.Statement],
+        expr: c.Expr,
+        *,
+        unmasked: bool = False,
     ) -> Word:
         machine = self._machine
         state = machine.start_state.fork(TRUE)
+        if unmasked:
+            at, tag = machine.parameters, "device_dma_parameters"
+            machine.poke(state, at, tag, "min_align_mask", Word(0, U32))
         machine.file = function.file
         machine.local_types = {}
         state.frame = -1

@@ -119,11 +119,8 @@ class Follower(Machine):
         if free is not None:
             each = self.layout.nslabs // self.layout.nareas
             used = each - free.slots.cast(U64)
-        at = (self.areas[0], area)
-        self.poke(state, at, "io_tlb_area", "index", index)
-        self.poke(state, at, "io_tlb_area", "used", used)
-        self.poke_global(state, "io_tlb_index", index)
-        self.poke_global(state, "io_tlb_used", used)
+        self.poke_area(state, area, "index", index)
+        self.poke_area(state, area, "used", used)
         values = {
             **self.common(),
             "orig_addr": mapping.orig_addr,

@@ -301,6 +301,9 @@ class SourceLife:
             at, kind = machine.global_place(c.Name(0, "io_tlb_used"), state)
             used = machine.load(state, at, kind, c.Empty(0))
             return machine.as_word(used, c.Empty(0)).eq(0)
+        if "io_tlb_area" not in self._program.structs:
+            used = machine.peek(state, machine.pool, machine.pool_tag, "used")
+            return machine.as_word(used, c.Empty(0)).eq(0)
         area = machine.areas[0], "used"
         if area not in machine.record.stated:
             return TRUE

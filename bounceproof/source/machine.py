@@ -85,6 +85,13 @@ class Machine(Interpreter):
             at, kind = self.global_place(c.Name(0, name), state)
             state.memory[at] = self.convert(value, kind, self._nowhere)
 
+    def poke_area(self, state: State, area: int, name: str, value: Word) -> None:
+        """Set ``index`` or ``used`` of an area, or of a pool that has no areas."""
+        self.poke(state, (self.areas[0], area), "io_tlb_area", name, value)
+        self.poke_global(state, f"io_tlb_{name}", value)
+        if "io_tlb_area" not in self.program.structs:
+            self.poke(state, self.pool, self.pool_tag, name, value)
+
     def peek(self, state: State, at: Location, tag: str, name: str) -> Value:
         """Read a field of a struct at ``at``."""
         entry = self.program.structs.get(tag, {}).get(name)

@@ -33,11 +33,12 @@ class Field:
 
 @dataclass(slots=True)
 class Global:
-    """A variable of a file."""
+    """A variable of a file; ``fixed`` where it is const and its value is given."""
 
     file: str
     type: c.Type
     value: c.Expr | None
+    fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -131,7 +132,10 @@ class Program:
                 continue
             old = self.globals.get(name)
             if old is None or old.value is None:
-                self.globals[name] = Global(file, ctype, value)
+                const = any(text_of(part) == "const" for part in node.children)
+                fixed = const and value is not None
+                fixed = fixed and not isinstance(ctype, c.PointerType)
+                self.globals[name] = Global(file, ctype, value, fixed)
 
     def _add_typedef(self, node: Syntax) -> None:
         kind = node.child_by_field_name("type")

@@ -205,10 +205,8 @@ def collect(machine: Machine, run: Run) -> None:
 def prepare(machine: Machine, state: State, start_index: int) -> None:
     """Set area->index of every area."""
     index = Word(start_index, U32)
-    machine.poke_global(state, "io_tlb_index", index)
     for area in range(machine.layout.nareas):
-        at = (machine.areas[0], area)
-        machine.poke(state, at, "io_tlb_area", "index", index)
+        machine.poke_area(state, area, "index", index)
 
 
 def _take(machine: Machine, state: State, pool: PoolNumbers) -> None:
@@ -223,9 +221,7 @@ def _take(machine: Machine, state: State, pool: PoolNumbers) -> None:
     each = pool.nslabs // pool.nareas
     for area in range(pool.nareas):
         used = sum(1 for slot in pool.busy if slot // each == area)
-        at = (machine.areas[0], area)
-        machine.poke(state, at, "io_tlb_area", "used", u64(used))
-    machine.poke_global(state, "io_tlb_used", u64(len(pool.busy)))
+        machine.poke_area(state, area, "used", u64(used))
 
 
 def _write_list(machine: Machine, state: State, slot: int, value: int) -> None:
@@ -255,6 +251,9 @@ def used_slots(machine: Machine, state: State) -> int:
         return int(
             machine.as_word(machine.load(state, at, kind, c.Empty(0)), c.Empty(0))
         )
+    if "io_tlb_area" not in machine.program.structs:
+        held = machine.peek(state, machine.pool, machine.pool_tag, "used")
+        return int(machine.as_word(held, c.Empty(0)))
     total = 0
     for area in range(machine.layout.nareas):
         held = state.memory.get((machine.areas[0], area, "used"))

@@ -187,7 +187,8 @@ class Prober:
         many = u64(MANY_SLOTS)
         tag = machine.pool_tag
         machine.poke(state, machine.pool, tag, "area_nslabs", many)
-        machine.poke(state, machine.pool, tag, "nslabs", many * 4)
+        areas = 4 if machine.has(tag, "area_nslabs") else 1
+        machine.poke(state, machine.pool, tag, "nslabs", many * areas)
         machine.poke_global(state, "io_tlb_nslabs", many)
 
     def _read_slot(self, state: State, at: Location) -> Value | None:
@@ -214,8 +215,7 @@ class Prober:
         state = machine.start_state.fork(TRUE)
         machine.poke(state, machine.pool, machine.pool_tag, "start", start)
         machine.poke_global(state, "io_tlb_start", start)
-        machine.poke(state, machine.areas, "io_tlb_area", "index", Word(first, U32))
-        machine.poke_global(state, "io_tlb_index", Word(first, U32))
+        machine.poke_area(state, 0, "index", Word(first, U32))
         frame = self._enter(align_mask, total, start, orig, state)
         if shape.loop.init is not None:
             machine.execute(shape.loop.init, state)
@@ -226,8 +226,7 @@ class Prober:
         """Whether the loop's end is the area's last slot, or where it started."""
         machine, shape = self._machine, self.shape
         state = machine.start_state.fork(TRUE)
-        machine.poke(state, machine.areas, "io_tlb_area", "index", Word(64, U32))
-        machine.poke_global(state, "io_tlb_index", Word(64, U32))
+        machine.poke_area(state, 0, "index", Word(64, U32))
         frame = self._enter(align_mask, total, u64(0), u64(0), state)
         if shape.loop.init is not None:
             machine.execute(shape.loop.init, state)

@@ -11,11 +11,13 @@ import pytest
 from bounceproof.models.request import Cell, Path, Request, SearchRule
 from bounceproof.models.word import U64, Word
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.interp import Interpreter
 from bounceproof.source.kernel import SourceKernel
+from bounceproof.source.memory import State
 from bounceproof.source.run import PoolNumbers
 from bounceproof.source.tree import Tree
 from tests.source.shapes import CIRCULAR, COUNTED, NVME_C, files, tree
-from tests.source.trees import SWIOTLB, DictStore
+from tests.source.trees import SWIOTLB, DictStore, small_program
 
 CELL = Cell(4096, 4096, Path.DIRECT, 0x3FFF)
 POOL = PoolNumbers(start=1 << 30, nslabs=256)
@@ -187,3 +189,64 @@ def test_rule_and_run_agree() -> None:
         address = POOL.start + (slot << 11)
         assert not address & rule.zero_mask
         assert orig == 0 or not (address ^ orig) & rule.compare_mask
+
+
+def without_areas(search: str) -> SourceKernel:
+    """The same search over a pool that has no areas."""
+    texts = files(search)
+    changes = (
+        ("struct io_tlb_area { unsigned long used; unsigned int index; "
+         "spinlock_t lock; };\n", ""),
+        ("\tstruct io_tlb_area *area = mem->areas + area_index;\n", ""),
+        ("\tstruct io_tlb_area *areas;\n", "\tunsigned long used;\n"
+         "\tunsigned int index;\n\tspinlock_t lock;\n"),
+        ("\tunsigned int nareas, area_nslabs;\n", ""),
+        ("\tmem->nareas = nareas;\n\tmem->area_nslabs = nslabs / nareas;\n", ""),
+        ("area < mem->nareas", "area < 1"),
+        ("area->", "mem->"),
+        ("area_nslabs", "nslabs"),
+    )  # fmt: skip
+    for name in (SWIOTLB, "include/linux/swiotlb.h"):
+        for old, new in changes:
+            texts[name] = texts[name].replace(old, new)
+    return SourceKernel(Tree(DictStore(texts), "no areas"))
+
+
+@pytest.mark.parametrize("search", [COUNTED, CIRCULAR])
+def test_a_pool_without_areas(search: str) -> None:
+    bare, with_areas = without_areas(search), kernel(search)
+    for large in (False, True):
+        rule = bare.search_rule(CELL, 0, large)
+        assert rule == with_areas.search_rule(CELL, 0, large)
+    for index in (0, 9, 200):
+        pool = replace(POOL, start_index=index, busy=frozenset(range(100)))
+        one = bare.run(CELL, 0x105774600, 5000, pool)
+        two = with_areas.run(CELL, 0x105774600, 5000, pool)
+        assert one == two
+        assert one.outcome["ok"]
+
+
+def test_limit_before_mask() -> None:
+    mask = "\tdma_set_min_align_mask(dev->dev, NVME_CTRL_PAGE_SIZE - 1);\n"
+    late = NVME_C.replace(mask, "").replace("\treturn 0;\n", f"{mask}\treturn 0;\n")
+    texts = {**files(), "drivers/nvme/host/pci.c": late}
+    cell = replace(CELL, min_align_mask=0xFFF)
+    assert SourceKernel(Tree(DictStore(texts), "late")).nvme_limit(cell) == 256 << 10
+    assert kernel().nvme_limit(cell) == 252 << 10
+
+
+def test_what_a_constant_leaves_out_is_zero() -> None:
+    text = (
+        "struct ops { int (*map)(int); int (*limit)(void); };\n"
+        "static int plain(int a)\n{\n\treturn a;\n}\n"
+        "static const struct ops some = { .map = plain, };\n"
+        "static const struct ops *chosen = &some;\n"
+        "int f(void)\n{\n\tconst struct ops *ops = chosen;\n\n"
+        "\treturn ops->limit ? 3 : ops->map(4);\n}\n"
+    )
+    value = Interpreter(small_program(text)).run("f", [], State())
+    assert isinstance(value, Word)
+    assert int(value) == 4
+    open_ = text.replace("const struct ops some", "struct ops some")
+    with pytest.raises(NotUnderstood, match=r"some\.limit"):
+        Interpreter(small_program(open_)).run("f", [], State())
