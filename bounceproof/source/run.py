@@ -252,8 +252,8 @@ def used_slots(machine: Machine, state: State) -> int:
             machine.as_word(machine.load(state, at, kind, c.Empty(0)), c.Empty(0))
         )
     if "io_tlb_area" not in machine.program.structs:
-        held = machine.peek(state, machine.pool, machine.pool_tag, "used")
-        return int(machine.as_word(held, c.Empty(0)))
+        used = machine.peek(state, machine.pool, machine.pool_tag, "used")
+        return int(machine.as_word(used, c.Empty(0)))
     total = 0
     for area in range(machine.layout.nareas):
         held = state.memory.get((machine.areas[0], area, "used"))
