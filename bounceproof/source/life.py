@@ -107,7 +107,11 @@ class SourceLife:
             self._placed, self._releases = placed, None
             self._stories.clear()
         if direction not in self._stories:
-            self._stories[direction] = self._tell(placed, direction)
+            try:
+                self._stories[direction] = self._tell(placed, direction)
+            except PathEnds:
+                need = "a slot that the search can end at"
+                raise NotUnderstood(_FILE, 0, f"slot {placed.slot}", need) from None
         return self._stories[direction]
 
     def _tell(self, placed: Placed, direction: int, room: Word | None = None) -> Story:
