@@ -31,7 +31,8 @@ from bounceproof.cli.subjects import (
     "--native",
     is_flag=True,
     help="Also compile and run the tree's own functions to confirm.  This executes "
-    "code of the tree and its patches: a fence, no jail, so never the default.",
+    "code of the tree and its patches, without network where the system allows to take "
+    "it away, which is said where it does not: a fence, no jail, so never the default.",
 )
 @json_option
 def check(

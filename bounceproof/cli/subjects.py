@@ -113,9 +113,14 @@ def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
     """The same findings, each counterexample also run natively on the tree's code."""
     from bounceproof.solver.confirm import single_request
     from bounceproof.source.confirm import TreeKernel, native_outcome
+    from bounceproof.source.fence import takes_network_away
 
     if not isinstance(model, TreeKernel):
         raise InputError(f"--native: {model.name} is built in; there is no code to run")
+
+    if not takes_network_away():
+        reason = "this system does not let us take the code's network away"
+        click.echo(f"bounceproof: --native: {reason}", err=True)
 
     def run(example: Counterexample) -> dict[str, Any]:
         numbers = single_request(example.cell, example.point).fields()

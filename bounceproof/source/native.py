@@ -2,33 +2,29 @@
 """The tree's own functions, compiled by gcc and run in a child process.
 
 This executes code out of the tree and its patches, so it is never done unasked.  The
-child has no network where the system lets us take it away, no files to write, two
-seconds of CPU time and 1 GiB of memory; that is a fence, not a jail.
+child has no network where :mod:`bounceproof.source.fence` can take it away, no files
+to write, two seconds of CPU time and 1 GiB of memory; that is a fence, not a jail.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import resource
 import subprocess
 import tempfile
 from pathlib import Path as FilePath
 
 from bounceproof.models.constants import IO_TLB_SIZE
 from bounceproof.models.request import Cell, Path
+from bounceproof.source import fence
 from bounceproof.source import syntax as c
 from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel import SourceKernel
 from bounceproof.source.native_text import Text
 from bounceproof.source.run import PoolNumbers
 
-CPU_SECONDS = 2
 MOST_ROUNDS = 12
-MEMORY = 1 << 30
 _FLAGS = ["-O2", "-w", "-std=gnu11", "-fno-strict-aliasing", "-fwrapv"]
-_NEW_NETWORK = 0x40000000 | 0x10000000
 _MISSING = re.compile(
     r"error: '(\w+)' undeclared|undefined reference to [`'](\w+)'"
     r"|implicit declaration of function '(\w+)'"
@@ -103,15 +99,6 @@ def _compile(text: str, folder: FilePath) -> str:
     return (done.stderr or "gcc failed, error unknown") if done.returncode else ""
 
 
-def _fence() -> None:
-    """Limits of the child, set before it runs."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).unshare(_NEW_NETWORK)
-
-
 def _execute(binary: FilePath, folder: FilePath) -> str | None:
     """What the program prints; None where its time is up."""
     try:
@@ -119,11 +106,11 @@ def _execute(binary: FilePath, folder: FilePath) -> str | None:
             [str(binary)],
             capture_output=True,
             text=True,
-            timeout=5 * CPU_SECONDS,
+            timeout=5 * fence.CPU_SECONDS,
             check=False,
             cwd=folder,
             env={},
-            preexec_fn=_fence,
+            preexec_fn=fence.put_up,
         )
     except subprocess.TimeoutExpired:
         return None

@@ -321,12 +321,16 @@ class Text:
         if self._single:
             return [f"{call};", f"io_tlb_index = {pool.start_index};"]
         forced = "1" if self._cell.path is Path.DIRECT else "0"
-        each = f"for (int a = 0; a < {pool.nareas}; a++)"
+        areas, starts = "", f"{place}.index = {pool.start_index};"
+        if "io_tlb_area" in self._program.structs:
+            areas = f"{place}.areas = calloc({pool.nareas}, sizeof(*{place}.areas));"
+            each = f"for (int a = 0; a < {pool.nareas}; a++)"
+            starts = f"{each} {place}.areas[a].index = {pool.start_index};"
         return [
-            f"{place}.areas = calloc({pool.nareas}, sizeof(*{place}.areas));",
+            areas,
             f"{place}.slots = calloc({pool.nslabs}, sizeof(*{place}.slots));",
             f"{call};",
             f"bp_mem.nslabs = {pool.nslabs}UL;",
             f"bp_mem.force_bounce = {forced};",
-            f"{each} {place}.areas[a].index = {pool.start_index};",
+            starts,
         ]
