@@ -20,6 +20,7 @@ from bounceproof.cli.options import (
     state_of,
 )
 from bounceproof.cli.questions import PROPERTIES
+from bounceproof.cli.subjects import is_tree
 from bounceproof.models.catalog import STATES
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
@@ -182,6 +183,9 @@ def _selection(
     devices: tuple[str, ...],
 ) -> Selection:
     """What the options select, every value checked on its own."""
+    for name in kernels:
+        if is_tree(name):
+            raise InputError(f"--kernel '{name}': a tree; an audit takes built-in ones")
     states = [state_of(name) for name in kernels] or list(STATES.values())
     chosen = [device_of(name) for name in devices]
     try:

@@ -15,8 +15,9 @@ from bounceproof.cli.options import (
     InputError,
     device_of,
     json_option,
-    state_of,
 )
+from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
 
@@ -24,6 +25,7 @@ from bounceproof.models.request import Path
 @click.command()
 @click.argument("log", metavar="[FILE|-]", default="-")
 @click.option("--kernel", metavar="KERNEL", help="Instead of the log's version.")
+@kernel_options
 @click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option(
@@ -39,6 +41,8 @@ from bounceproof.models.request import Path
 def explain(
     log: str,
     kernel: str | None,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
     page_size: int | None,
     granule: int | None,
     path: str | None,
@@ -54,18 +58,20 @@ def explain(
     for name, value in (("--page-size", page_size), ("--granule", granule)):
         if value is not None and value not in PAGE_SIZES:
             raise InputError(f"{name} {value}: not 4096, 16384 or 65536")
-    state = state_of(kernel) if kernel is not None else None
+    if kernel is None and (patches or settings):
+        option = f"--patch '{patches[0]}'" if patches else f"--config '{settings[0]}'"
+        raise InputError(f"{option}: name the tree with --kernel")
+    model = model_of(kernel, patches, settings) if kernel is not None else None
+    state = model.state if isinstance(model, BuiltinKernel) else None
     device = device_of(device_name) if device_name is not None else None
 
     from bounceproof.logs.candidates import Given
     from bounceproof.logs.errors import LogError
     from bounceproof.logs.explain import Asked, explain
     from bounceproof.logs.scan import scan_log
-    from bounceproof.models.builtin import BuiltinKernel
     from bounceproof.report.explain import render_json, render_text
 
     given = Given(page_size, granule, Path(path) if path is not None else None)
-    model = BuiltinKernel(state) if state is not None else None
     name = "standard input" if log == "-" else log
     try:
         with _opened(log) as stream:
