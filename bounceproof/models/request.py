@@ -215,6 +215,16 @@ class RunsHistories(Protocol):
 
 
 @runtime_checkable
+class Configured(Protocol):
+    """A kernel that is more than its name on the command line."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Options that go with the name, and their values."""
+        ...
+
+
+@runtime_checkable
 class TestsSlots(Protocol):
     """A kernel whose own admissibility test can be evaluated."""
 

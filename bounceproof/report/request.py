@@ -12,7 +12,7 @@ from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.defaults import FIELDS
 from bounceproof.models.outcome import cases
 from bounceproof.models.pools import MADE, made_nslabs
-from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
+from bounceproof.models.request import Cell, Configured, KernelModel, Path, PoolKind
 from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown, arithmetic
@@ -201,13 +201,16 @@ def taken_text(taken: list[tuple[int, int]]) -> str:
     return ",".join(parts)
 
 
-def _again(name: str, fields: dict[str, Any], more: Extras) -> list[str]:
+def _again(model: KernelModel, fields: dict[str, Any], more: Extras) -> list[str]:
     """The command that shows it again."""
+    name = model.name
     if more.history is not None:
         told = json.dumps(more.history, indent=1).splitlines()
         head = f"bounceproof simulate {shlex.quote(name)} --history - <<'END'"
         return [f"    {head}", *(f"    {line}" for line in told), "    END"]
     words = _words(name, fields)
+    if isinstance(model, Configured):
+        words[1:1] = [f"{name} {shlex.quote(value)}" for name, value in model.options]
     if more.taken is not None:
         words.append(f"--taken {taken_text(more.taken)}")
     return _folded(words)
@@ -241,4 +244,4 @@ def tell(
     logged = kernel_line(fields, outcome, more.taken)
     if logged is not None:
         lines += ["", "  the kernel logs:", wrap(logged, "    ")]
-    return [*lines, "", "  again:", *_again(model.name, fields, more)]
+    return [*lines, "", "  again:", *_again(model, fields, more)]

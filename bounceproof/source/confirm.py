@@ -32,6 +32,13 @@ def pool_numbers(
 class TreeKernel(SourceKernel):
     """A :class:`SourceKernel` that confirms counterexamples on its own C."""
 
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """See :class:`bounceproof.models.request.Configured`."""
+        patches = [("--patch", name) for name in self.tree.patches]
+        stated = [("--config", f"{key}={self.stated[key]}") for key in self.stated]
+        return (*patches, *stated)
+
     def run_numbers(
         self, cell: Cell, numbers: Mapping[str, Any], taken: list[tuple[int, int]]
     ) -> dict[str, Any]:

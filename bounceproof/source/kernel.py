@@ -55,7 +55,8 @@ class SourceKernel:
 
     def __init__(self, tree: Tree, config: Dictionary[str, str] | None = None) -> None:
         self.tree = tree
-        self.config = {**DEFAULT_CONFIG, **(config or {})}
+        self.stated = dict(config or {})
+        self.config = {**DEFAULT_CONFIG, **self.stated}
         self._programs: dict[int, Program] = {}
         self._readers: dict[int, RuleReader] = {}
         self._machines: dict[Cell, Machine] = {}

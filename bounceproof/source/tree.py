@@ -204,7 +204,8 @@ class ArchiveStore:
 class Tree:
     """The files of one kernel, patched.
 
-    ``name`` is what the user called it, ``added`` the paths that patches create.
+    ``name`` is what the user called it, ``added`` the paths that patches create,
+    ``patches`` what those are called.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -212,6 +213,7 @@ class Tree:
         self.name = name
         self.added: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
+        self.patches: tuple[str, ...] = ()
         self._patched: dict[str, str | None] = {}
         self._read: dict[str, str | None] = {}
 
@@ -229,6 +231,7 @@ class Tree:
         self._store.want(paths)
         before = {path for path in paths if self.read(path) is None}
         result = apply_patch(changes, self.read, name)
+        self.patches = (*self.patches, name)
         self._patched.update(result)
         born = [p for p in result if p in before and result[p] is not None]
         self.added = tuple(dict.fromkeys((*self.added, *born)))

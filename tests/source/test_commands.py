@@ -255,3 +255,22 @@ def test_audit_names_a_tree_it_does_not_take(tree: Path, run: Run) -> None:
     result = run("audit", "--kernel", str(tree))
     assert (result.code, result.out) == (2, "")
     assert "a tree; an audit takes built-in ones" in result.err
+
+
+def test_what_shows_it_again_names_the_patch(
+    tree: Path, tmp_path: Path, run: Run
+) -> None:
+    patch = tmp_path / "a patch"
+    text = files(COUNTED)[SWIOTLB]
+    lines = (
+        text.splitlines(True),
+        text.replace("done < mem", "3 > mem").splitlines(True),
+    )
+    names = (f"a/{SWIOTLB}", f"b/{SWIOTLB}")
+    patch.write_text("".join(difflib.unified_diff(*lines, *names)))
+    config = ("--config", "NUMA=n")
+    result = run("check", str(tree), "--patch", str(patch), *config, *DIRECT)
+    assert result.code == 1
+    assert f"--patch '{patch}' --config CONFIG_NUMA=n" in " ".join(
+        result.out.replace("\\\n", " ").split()
+    )
