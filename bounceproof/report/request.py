@@ -203,14 +203,15 @@ def taken_text(taken: list[tuple[int, int]]) -> str:
 
 def _again(model: KernelModel, fields: dict[str, Any], more: Extras) -> list[str]:
     """The command that shows it again."""
-    name = model.name
+    options = model.options if isinstance(model, Configured) else ()
+    given = [f"{name} {shlex.quote(value)}" for name, value in options]
     if more.history is not None:
         told = json.dumps(more.history, indent=1).splitlines()
-        head = f"bounceproof simulate {shlex.quote(name)} --history - <<'END'"
-        return [f"    {head}", *(f"    {line}" for line in told), "    END"]
-    words = _words(name, fields)
-    if isinstance(model, Configured):
-        words[1:1] = [f"{name} {shlex.quote(value)}" for name, value in model.options]
+        words = [f"bounceproof simulate {shlex.quote(model.name)}", *given]
+        lines = _folded([*words, "--history - <<'END'"])
+        return [*lines, *(f"    {line}" for line in told), "    END"]
+    words = _words(model.name, fields)
+    words[1:1] = given
     if more.taken is not None:
         words.append(f"--taken {taken_text(more.taken)}")
     return _folded(words)
