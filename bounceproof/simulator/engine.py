@@ -204,6 +204,7 @@ def search_until_start(
     stride: int,
     tbl: int,
     max_slots: int,
+    fall_through: bool,
 ) -> int:
     """The loop that ends when the index comes back to where it began.
 
@@ -212,9 +213,10 @@ def search_until_start(
     index, began, tbl_slots = start, start, nr_slots(tbl)
     for _ in range(3 * slots + 3):
         slot = base + index
-        if not admissible(wrap64(tbl + (slot << SHIFT)), pa, zero, compared):
+        right = admissible(wrap64(tbl + (slot << SHIFT)), pa, zero, compared)
+        if not right:
             index = index + 1 if index + 1 < slots else 0
-        else:
+        if right or fall_through:
             run = lst[slot] >= n
             if run and ((tbl_slots + slot) & (max_slots - 1)) + n <= max_slots:
                 return slot
@@ -249,6 +251,7 @@ def search_area(
     tbl, max_slots = pool_start & bm, shift_right(bm, SHIFT) + 1
     begin = align32(start, stride) if k[c.START] == c.START_ALIGNED else start
     begin = 0 if begin >= slots else begin
+    falls = k[c.INADMISSIBLE] == c.FALL_THROUGH
     if k[c.END] == c.END_COUNTED:
         return search_counted(
             lst,
@@ -262,10 +265,10 @@ def search_area(
             stride,
             tbl,
             max_slots,
-            k[c.INADMISSIBLE] == c.FALL_THROUGH,
+            falls,
         )
     return search_until_start(
-        lst, base, slots, begin, n, pa, zero, compared, stride, tbl, max_slots
+        lst, base, slots, begin, n, pa, zero, compared, stride, tbl, max_slots, falls
     )
 
 

@@ -90,8 +90,11 @@ def draw(rng: np.random.Generator, state: KernelState, count: int) -> Draw:
     return Draw(cell, boundary, nslabs, nareas, Batch(columns))
 
 
-def formula_columns(state: KernelState, drawn: Draw) -> Columns:
-    """The closed form's answer, in the simulator's columns."""
+def formula_columns(state: KernelState, drawn: Draw, bound: int = 0) -> Columns:
+    """The formulas' answer, in the simulator's columns.
+
+    In closed form, or unrolled for areas of at most ``bound`` slots.
+    """
     given, count = drawn.batch.columns, len(drawn.batch)
 
     def word(name: str, ctype: CType) -> Word:
@@ -105,6 +108,7 @@ def formula_columns(state: KernelState, drawn: Draw) -> Columns:
         word("start_index", U32),
         Word(drawn.boundary, U64),
         drawn.one_segment,
+        bound,
     )
     request = Request(word("orig_addr", U64), word("size", U64))
     areas = min(drawn.nareas, 2)
@@ -129,9 +133,9 @@ def formula_columns(state: KernelState, drawn: Draw) -> Columns:
     }
 
 
-def disagreement(state: KernelState, drawn: Draw) -> str | None:
+def disagreement(state: KernelState, drawn: Draw, bound: int = 0) -> str | None:
     """The first request on which the two answers differ in any field, or None."""
-    formula, loop = formula_columns(state, drawn), run_batch(state, drawn.batch)
+    formula, loop = formula_columns(state, drawn, bound), run_batch(state, drawn.batch)
     for name in OUTPUTS:
         if name == "refused":
             continue

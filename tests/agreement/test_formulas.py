@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
-from bounceproof.models.state import KernelState
+from bounceproof.models.state import Inadmissible, KernelState
 from tests.agreement.draws import disagreement, draw
 
 THREAD = [
@@ -35,6 +35,20 @@ def assert_agree(name: str, seed: int, cells: int, count: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_and_loop_agree(name: str) -> None:
     assert_agree(name, seed=20240213, cells=30, count=1500)
+
+
+@pytest.mark.parametrize("name", ["v5.10.223", "v6.1.192", "v6.6", "v6.9"])
+def test_unrolled_formulas_and_loop_agree(name: str) -> None:
+    rng, bound = np.random.default_rng(20240216), 256
+    falls = {"inadmissible": Inadmissible.FALL_THROUGH}
+    state = kernel_state(name).with_("planted", **falls)
+    asked = 0
+    while asked < 6:
+        drawn = draw(rng, state, 400)
+        if drawn.nslabs // drawn.nareas <= bound:
+            asked += 1
+            trouble = disagreement(state, drawn, bound)
+            assert trouble is None, trouble
 
 
 @pytest.mark.slow
