@@ -29,6 +29,7 @@ TYPES = {
     "bool": (1, False),
 }
 ARITHMETIC = ("+", "-", "*", "&", "|", "^")
+ASSIGNMENTS = ("+=", "-=", "*=", "|=", "&=", "^=", "<<=", ">>=", "/=", "%=")
 COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 CONSTANTS = ("0", "1", "2047", "2048", "0x7ffU", "0xffffffff", "4294967296", "~0UL")
 HARNESS = """
@@ -88,13 +89,20 @@ class Author:
         dice = self.dice
         kinds = [dice.choice(list(TYPES)) for _ in range(5)]
         self.kinds = kinds[:3]
-        operator = dice.choice(("+=", "-=", "*=", "|=", "&=", "^="))
+        change = self.expr(2)
+        operator = dice.choice(ASSIGNMENTS)
+        if operator in ("<<=", ">>="):
+            change = f"{change} & 31"
+        if operator in ("/=", "%="):
+            change = f"({change} & 127) | 1"
         step = dice.choice(("e++", "++e", "e--", "--e")) if kinds[3] != "bool" else "e"
         return (
             f"static {kinds[4]} f{number}({kinds[0]} a, {kinds[1]} b, {kinds[2]} d)\n"
             f"{{\n\t{kinds[3]} e = {self.expr(3)};\n"
-            f"\te {operator} {self.expr(2)};\n"
+            f"\te {operator} {change};\n"
             f"\tif ({self.expr(2)})\n\t\tb = {step};\n"
+            f"\tif (d && (a = {self.expr(2)}) || (b = {self.expr(1)}, e))\n"
+            f"\t\td {dice.choice(ASSIGNMENTS[:6])} a;\n"
             f"\treturn {self.expr(3)} ^ e;\n}}\n"
         )
 
