@@ -298,7 +298,7 @@ class BuiltinLife:
         behind = (index - placed.slot).cast(U64) << IO_TLB_SHIFT
         stored = mapping.total - (below + behind)
         if state.release_size is ReleaseSize.CALLER:
-            rounds = state.rounding is Rounding.CALLER
+            rounds = state.rounding is Rounding.CALLER and not is_alloc
             stored = mapping.printed if rounds else mapping.size
         inside = (index >= placed.slot) & (index < placed.slot + mapping.nslots)
         size = ite(inside, stored, Word(0, SIZE_T))

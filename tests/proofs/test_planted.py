@@ -16,6 +16,7 @@ from bounceproof.models.state import (
     MaxMapping,
     NvmeAlignMask,
     PageRule,
+    ReleaseSize,
     Rounding,
     Zeroing,
 )
@@ -77,9 +78,21 @@ def test_without_zeroing_the_padding_is_stale_and_nothing_strays() -> None:
     assert_broken(clean)
 
 
-def test_a_caller_that_rounds_nothing_gives_its_own_size_back() -> None:
-    planted = kernel_state("v5.10.223").with_("planted", rounding=Rounding.CALLEE)
-    domain = Domain(device("nvme"), page_size=4096, path=Path.DIRECT)
+@pytest.mark.parametrize(
+    ("name", "path", "change"),
+    [
+        ("v5.10.223", Path.DIRECT, {"rounding": Rounding.CALLEE}),
+        ("v6.1.192", Path.ALLOC, {"release_size": ReleaseSize.CALLER}),
+    ],
+)
+def test_a_caller_that_rounds_nothing_gives_its_own_size_back(
+    name: str, path: Path, change: dict[str, object]
+) -> None:
+    planted = kernel_state(name).with_("planted", **change)
+    domain = Domain(
+        device("generic"), 4096, path=path, min_align_mask=0xFFF,
+        seg_boundary_mask=0xFFFFFFFF,
+    )  # fmt: skip
     found = check_state(planted, domain, [Property.RETURNED], 60.0).findings[0]
     assert found.verdict is Verdict.HOLDS
 
