@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, cast
 
 from bounceproof.models.builtin import BuiltinKernel
@@ -34,6 +35,7 @@ from bounceproof.solver.properties import (
 )
 
 CELLS, MAPS = "cells", "maps"
+Parts = tuple[Word | Truth, ...]
 ALL_EXTRAS = tuple(dict.fromkeys(name for names in EXTRAS.values() for name in names))
 
 
@@ -90,15 +92,28 @@ class Contrast:
             return False
         return _rules(self.base, a) == _rules(self.mutant, a) and self._alike(MAPS)
 
-    def _parts(self, name: str) -> list[tuple[Word | Truth, Word | Truth]]:
+    def _parts(self, name: str) -> tuple[Parts, Parts]:
         """Base's and mutant's terms of one name; limits and masks must be the same."""
         cell, where = self.paired.cell, self.limits[0]
         mine = _parts(self.base, self.domain, cell, where, name)
-        theirs = _parts(self.mutant, self.domain, cell, where, name)
-        return list(zip(mine, theirs, strict=True))
+        return mine, _parts(self.mutant, self.domain, cell, where, name)
 
     def _alike(self, name: str) -> bool:
-        return all(_identical(mine, theirs) for mine, theirs in self._parts(name))
+        mine, theirs = self._parts(name)
+        return len(mine) == len(theirs) and all(map(_identical, mine, theirs))
+
+    def _ways(self, prop: Property) -> list[tuple[Truth, Truth]] | None:
+        """Base's and mutant's ways to break ``prop``, those of a kind together.
+
+        Ways that are one term in one kernel alone have no counterpart each: then all
+        of a kernel together.  None where one kernel's ways say nothing.
+        """
+        mine, theirs = (cast(tuple[Truth, ...], parts) for parts in self._parts(prop))
+        if len(mine) == len(theirs):
+            return list(zip(mine, theirs, strict=True))
+        if not mine or not theirs:
+            return None
+        return [(reduce(or_, mine), reduce(or_, theirs))]
 
     def same(self, prop: Property) -> bool:
         """Whether all that ``prop`` depends on is the same formula."""
@@ -110,11 +125,11 @@ class Contrast:
         The parts of ``inbounds`` imply a breach and are not implied by one, so there
         both kernels must have none; those of the other properties say when there is.
         """
-        if not self.maps_alike():
+        ways = self._ways(prop) if self.maps_alike() else None
+        if ways is None:
             return False
         requests = self.space(ALL_EXTRAS).constraint
-        for a, b in self._parts(prop):
-            assert isinstance(a, Truth) and isinstance(b, Truth)
+        for a, b in ways:
             unlike = a | b if prop is Property.INBOUNDS else (a & ~b) | (b & ~a)
             if _identical(a, b):
                 continue
@@ -248,7 +263,7 @@ def _rules(model: BuiltinKernel, cell: Cell) -> list[tuple[int, SearchRule]]:
 @lru_cache(maxsize=4096)
 def _parts(
     model: BuiltinKernel, domain: Domain, cell: Cell, limit: int, name: str
-) -> tuple[Word | Truth, ...]:
+) -> Parts:
     """The terms from which, with the rules, all formulas of a cell are built.
 
     Those of the mapping, on which all depend, or those of one property.

@@ -25,7 +25,9 @@ from bounceproof.solver.properties import EXTRAS, Property, broken
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 ROW = re.compile(r"(?m)^\| `(\w+)` \| `(\w+)` \| (\d+) \| (.*?) \| (.*?) ?\|$")
 ALL = tuple(mutants())
-SAMPLE = ALL[11::29]
+SLOW = ("stride", "bounce_check")
+"""Decision points whose questions take minutes: asked by the whole study alone."""
+SAMPLE = tuple(one for one in ALL if one.point not in SLOW)[11::29]
 
 
 def mutant(base: str, point: str, now: str) -> Mutant:
@@ -72,8 +74,8 @@ def test_what_is_known_of_a_mutant(
 
 
 def test_each_reason_covers_a_mutant_by_its_own_name() -> None:
-    used = {reason_of(one) for one in ALL} - {None}
-    assert used == set(REASONS)
+    used = [reason.name for one in ALL if (reason := reason_of(one)) is not None]
+    assert set(used) == {reason.name for reason in REASONS}
     assert len({reason.name for reason in REASONS}) == len(REASONS)
 
 
