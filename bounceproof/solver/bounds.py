@@ -149,6 +149,8 @@ def low_zeros(term: Term) -> int:
         return below + low_zeros(rest[-1]) if below == last.size() else below
     if kind == z3.Z3_OP_BMUL:
         return min(bits, sum(low_zeros(part) for part in term.children()))
+    if kind == z3.Z3_OP_BAND:
+        return max(low_zeros(part) for part in term.children())
     if kind == z3.Z3_OP_ZERO_EXT:
         return low_zeros(term.arg(0))
     if kind == z3.Z3_OP_BSHL and z3.is_bv_value(term.arg(1)):

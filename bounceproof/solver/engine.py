@@ -9,6 +9,8 @@ from enum import StrEnum
 import z3
 
 from bounceproof.models.word import Truth
+from bounceproof.solver.plain import plain
+from bounceproof.solver.second import Second, decide, second_version
 from bounceproof.solver.terms import formula
 
 
@@ -38,12 +40,14 @@ class Answer:
 
 
 DEFAULT_TIMEOUT = 60.0
+SOON = 0.3
+"""Seconds after which a question is put in plainer words, to the second solver."""
 z3.set_param("ctrl_c", False)
 
 
 def solver_version() -> str:
-    """The version of the solver that answers."""
-    return f"z3 {z3.get_version_string()}"
+    """The versions of the solvers that answer."""
+    return f"z3 {z3.get_version_string()}, {second_version()}"
 
 
 def _solver(seconds: float) -> z3.Solver:
@@ -57,9 +61,36 @@ def ask(query: Query, seconds: float = DEFAULT_TIMEOUT) -> Answer:
     """One answer to ``query``, within ``seconds``."""
     if isinstance(query.question.raw, bool) and not query.question.raw:
         return Answer(Status.UNSAT)
+    question = formula(query.question)
+    answer = _first(query.name, question, min(seconds, SOON))
+    if answer.status is not Status.UNKNOWN or seconds <= SOON:
+        return answer
+    return _after(query.name, question, seconds - SOON)
+
+
+def _first(
+    name: str, question: z3.BoolRef, seconds: float, *given: z3.BoolRef
+) -> Answer:
+    """What Z3 says within ``seconds``."""
     solver = _solver(seconds)
-    solver.add(formula(query.question))
-    return answer_of(solver, query.name)
+    solver.add(question, *given)
+    return answer_of(solver, name)
+
+
+def _after(name: str, question: z3.BoolRef, seconds: float) -> Answer:
+    """What is said of the plainer question; Z3 confirms values of the first one."""
+    plainer = plain(question)
+    said, values = decide(plainer, seconds)
+    if said is Second.UNABLE:
+        return _first(name, plainer, seconds)
+    if said is Second.UNSAT:
+        return Answer(Status.UNSAT)
+    if said is Second.UNKNOWN:
+        return Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+    answer = _first(name, question, seconds, *values)
+    if answer.status is Status.UNSAT:
+        return Answer(Status.UNKNOWN, reason=f"{name}: the solvers disagree")
+    return answer
 
 
 def answer_of(solver: z3.Solver, name: str, *assumptions: z3.BoolRef) -> Answer:

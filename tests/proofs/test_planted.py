@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+import z3
 
 from bounceproof.models import limits
 from bounceproof.models.builtin import BuiltinKernel
@@ -20,10 +21,12 @@ from bounceproof.models.state import (
     Rounding,
     Zeroing,
 )
+from bounceproof.solver import engine
 from bounceproof.solver.ask import check_state
 from bounceproof.solver.confirm import outcome_of, shows
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
+from bounceproof.solver.second import Second
 from bounceproof.solver.verdict import Finding, Shown, Verdict
 
 MACHINE = Domain(
@@ -138,9 +141,16 @@ def test_an_empty_domain_is_no_proof() -> None:
     assert "no request is in the domain" in found.reason
 
 
-def test_a_solver_that_gives_up_is_unknown() -> None:
+def test_a_solver_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weary(seconds: float) -> z3.Solver:
+        solver = z3.Then("simplify", "bit-blast", "sat").solver()
+        solver.set("rlimit", 1)
+        return solver
+
+    monkeypatch.setattr(engine, "_solver", weary)
+    monkeypatch.setattr(engine, "decide", lambda question, s: (Second.UNKNOWN, []))
     answer = check_state(
-        kernel_state("v6.6"), Domain(device("nvme")), [Property.FITS], 0.001
+        kernel_state("v6.6"), Domain(device("nvme")), [Property.FITS], 1.0
     )
     assert answer.verdict is Verdict.UNKNOWN
     assert answer.exit_code == 3
