@@ -73,12 +73,14 @@ class _Seen:
 class _Study:
     """The search for what notices ``mutant``.
 
-    ``open`` are questions without an answer, ``left`` those that random requests leave
-    to the solver, ``unlike`` the cells in which outcomes may differ.
+    ``open`` are questions without an answer, ``unasked`` those that no formula puts,
+    ``left`` those that random requests leave to the solver, ``unlike`` the cells in
+    which outcomes may differ.
     """
 
     mutant: Mutant
     open: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
     left: list[tuple[Contrast, Property]] = field(default_factory=list)
     unlike: list[Contrast] = field(default_factory=list)
 
@@ -105,7 +107,7 @@ class _Study:
                 continue
             drawn = _seen(prop, contrast) or _seen(prop, contrast.bounded)
             if drawn is None:
-                self.open.append(f"{_name(contrast, prop)}: no closed form")
+                self.unasked.append(f"{_name(contrast, prop)}: no closed form")
             else:
                 seen.append(drawn)
         for one in sorted(seen, key=lambda one: one.rank):
@@ -161,7 +163,7 @@ class _Study:
 
     def _outcome(self) -> Noticed:
         """No property differs: does an outcome?"""
-        why = tuple(dict.fromkeys(self.open))
+        why = tuple(dict.fromkeys([*self.open, *self.unasked]))
         if why:
             return Noticed(self.mutant, Effect.UNDECIDED, why=why)
         for contrast in self.unlike:

@@ -14,6 +14,7 @@ from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import signed64, unsigned64
+from bounceproof.simulator.history_slots import accepted_run
 from bounceproof.simulator.single import PATH_CODES, SingleRequest
 
 Runs = list[tuple[int, int]]
@@ -89,7 +90,10 @@ def simulate_taken(
 
 
 def rule_accepts(state: KernelState, request: SingleRequest, slot: int) -> bool:
-    """Whether the loop's predicate accepts ``slot`` for ``request``."""
+    """Whether the search's alignment rule accepts a free run at ``slot``.
+
+    The rule is that of :func:`bounceproof.simulator.history_slots.accepted_run`.
+    """
     k = c.codes(state)
     path, granule = PATH_CODES[request.path], request.granule
     pa, size = signed64(request.orig_addr), signed64(request.size)
@@ -97,7 +101,10 @@ def rule_accepts(state: KernelState, request: SingleRequest, slot: int) -> bool:
         pa, size = e.link_piece(pa, size, granule)
     m, page = request.min_align_mask, request.page_size
     _, _, given, _, total, _ = e.prologue(k, page, path, granule, m, pa, size)
-    a, im, _ = e.masks(k, page, m, given, total)
-    zero, compared = e.predicate(k, pa, a, im)
-    tbl = request.pool_start & request.seg_boundary_mask
-    return bool(e.admissible(signed64(tbl + (slot << e.SHIFT)), pa, zero, compared))
+    a, im, stride = e.masks(k, page, m, given, total)
+    n, nslabs = e.nr_slots(total), request.nslabs
+    lst = list_of(nslabs, [(0, slot - 1), (slot + n, nslabs - 1)])
+    boundary = signed64(request.seg_boundary_mask)
+    tbl = signed64(request.pool_start & request.seg_boundary_mask)
+    run = accepted_run(k, lst, 0, nslabs, n, pa, a, im, stride, tbl, boundary)
+    return bool(run == slot)

@@ -177,3 +177,15 @@ def test_the_whole_study_again() -> None:
     answers = Study(None).run()
     assert [text for text in map(complaint, answers) if text] == []
     assert render(answers) == PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("base", "point", "now"),
+    [("v5.16", "start", "RAW"), ("v6.10", "inadmissible", "FALL_THROUGH")],
+)
+def test_what_a_property_notices_has_nothing_open(
+    base: str, point: str, now: str
+) -> None:
+    noticed = notice(mutant(base, point, now))
+    assert noticed.effect.caught
+    assert complaint(noticed) is None
