@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options
+from bounceproof.cli.options import json_option, pool_kind_option, request_options
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
@@ -22,6 +22,7 @@ from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 @click.argument("b")
 @kernel_options
 @request_options
+@pool_kind_option
 @question_options
 @json_option
 def diff(

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import NUMBER, json_option, request_options
+from bounceproof.cli.options import (
+    NUMBER,
+    json_option,
+    pool_kind_option,
+    request_options,
+)
 from bounceproof.cli.questions import domain_of, interpret_single_requests
 from bounceproof.cli.subjects import kernel_options, model_of
 
@@ -16,6 +21,7 @@ from bounceproof.cli.subjects import kernel_options, model_of
 @click.argument("kernel")
 @kernel_options
 @request_options
+@pool_kind_option
 @click.option("--size-step", type=NUMBER, help="Sizes are multiples of this.")
 @click.option("--addr-step", type=NUMBER, help="Addresses too.")
 @click.option(

@@ -23,7 +23,7 @@ from bounceproof.models.constants import (
 from bounceproof.models.mapping import block_bytes
 from bounceproof.models.request import Cell, KernelModel, Mapping, Path, Pool, PoolKind
 from bounceproof.models.state import KernelState, ListInit, Pools
-from bounceproof.models.word import U64, UNSIGNED_INT, Truth, Word, minimum
+from bounceproof.models.word import TRUE, U64, UNSIGNED_INT, Truth, Word, minimum
 
 ASSUMED = {
     PoolKind.GROWN: "added by swiotlb_dyn_alloc(): a power of two of slots up to "
@@ -90,6 +90,16 @@ def placeable(cell: Cell, pool: Pool) -> Truth:
     block = block_bytes(cell, pool.area_nslabs)
     end = pool.start + block <= Word(1 << MAX_PHYS_BITS, U64)
     return (pool.start & (block - 1)).eq(0) & pool.start.ne(0) & end
+
+
+def lies_right(model: KernelModel, cell: Cell, mapping: Mapping, pool: Pool) -> Truth:
+    """Whether ``pool`` lies where the one that serves ``mapping`` can lie.
+
+    Where a transient pool may lie depends on its size.
+    """
+    if cell.pool_kind is not PoolKind.TRANSIENT:
+        return TRUE
+    return ~mapping.bounced | placeable(cell, serving(model, cell, mapping, pool))
 
 
 def made_nslabs(model: KernelModel, page_size: int, nslots: int | None) -> int:

@@ -28,8 +28,8 @@ on a path that a kernel lacks, breaks nothing. Each case is confirmed by the sim
 on both kernels. The property named is the first that is found, cell by cell: NVMe with
 every page size, granule and path, then a generic device on PCI with the smallest and
 largest pages and granules, coherent allocations included, with each of the masks
-{masks}. One that no formula puts to a mutant is passed over there. Once one is found,
-no other is looked for.
+{masks}. A property that no formula puts to a mutant is passed over
+there. Once one is found, no other is looked for.
 
 * **breaks**: the state holds in that cell, proved; the mutant is broken.
 * **mends**: the state is broken in that cell; the mutant holds, proved.

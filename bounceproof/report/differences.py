@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bounceproof.models.request import PoolKind
 from bounceproof.report.checks import domain_json, domain_text
-from bounceproof.report.request import kernel_line, reproduce
+from bounceproof.report.request import kernel_line, reproduce, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.differ import Class, Differences, Member, PairedCell, effect
 from bounceproof.solver.differ_kinds import Fate, Kind, Number, Sender
+from bounceproof.solver.differ_side import Side
 from bounceproof.solver.verdict import Verdict
 
 _WORDS = {"holds": "same", "broken": "different"}
@@ -76,13 +78,13 @@ def _cell_json(paired: PairedCell) -> dict[str, Any]:
     }
 
 
-def _side_json(member: Member, name: str, first: bool) -> dict[str, Any] | None:
+def _side_json(member: Member, side: Side, first: bool) -> dict[str, Any] | None:
     cell = member.paired.a if first else member.paired.b
     outcome = member.a if first else member.b
     if cell is None or outcome is None:
         return None
     request = single_request(cell, member.point).fields()
-    return {"kernel": name, **request, **outcome}
+    return {"kernel": side.name, **with_pool(side.model, request, outcome), **outcome}
 
 
 def _class_json(result: Differences, found: Class) -> dict[str, Any]:
@@ -91,8 +93,8 @@ def _class_json(result: Differences, found: Class) -> dict[str, Any]:
         "class": kind_id(found.kind),
         "text": kind_text(found.kind),
         "effect": effect(found.kind),
-        "a": _side_json(member, result.a.name, True),
-        "b": _side_json(member, result.b.name, False),
+        "a": _side_json(member, result.a, True),
+        "b": _side_json(member, result.b, False),
         "confirmed": member.confirmed,
         "minimum": member.minimum,
         "cells": [_cell_json(paired) for paired in found.cells],
@@ -156,19 +158,23 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
     where = f"path {cell.path.value}, page {cell.page_size}"
     if cell.path.has_granule:
         where += f", granule {cell.granule}"
-    area = f"start index {point['start_index']} of {point['area_nslabs']} slots"
-    rows.append(
-        ("smallest", f"{point['size']} bytes at {point['orig_addr']:#x}, {area}")
-    )
-    rows.append(("", f"pool from {point['pool_start']:#x}, {where}"))
+    asked = f"{point['size']} bytes at {point['orig_addr']:#x}"
+    pool = f"pool from {point['pool_start']:#x}"
+    if cell.pool_kind is PoolKind.TRANSIENT:
+        pool = f"transient {pool}"
+    else:
+        asked += f", start index {point['start_index']} of {point['area_nslabs']} slots"
+    rows.append(("smallest", asked))
+    rows.append(("", f"{pool}, {where}"))
     for name, first in (("A", True), ("B", False)):
-        fields = _side_json(member, name, first)
+        fields = _side_json(member, result.a if first else result.b, first)
         outcome = member.a if first else member.b
         rows.append((name, _outcome_text(outcome, fields or {})))
     rows.append(("where", _where(found.cells)))
     lines = table(rows, "    ")
-    mine = _side_json(member, result.a.name, True)
-    mine = mine or _side_json(member, result.b.name, False)
+    side, mine = result.a, _side_json(member, result.a, True)
+    if mine is None:
+        side, mine = result.b, _side_json(member, result.b, False)
     if not member.confirmed:
         lines.append("    NOT CONFIRMED: the simulators do not show this class")
     if not member.minimum:
@@ -177,7 +183,7 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
     return [
         *lines,
         "    again:",
-        wrap(reproduce(mine["kernel"], mine), "      ", "        "),
+        wrap(reproduce(side.model, mine), "      ", "        "),
     ]
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from bounceproof.report.checks import domain_json, domain_text
-from bounceproof.report.request import reproduce
+from bounceproof.report.request import reproduce, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.limit import MASKS, CellLimit, Limits
@@ -24,8 +24,9 @@ def _form_json(form: ClosedForm | None) -> dict[str, str] | None:
 def _cell_json(result: Limits, limit: CellLimit) -> dict[str, Any]:
     cell, request = limit.cell, None
     if limit.point is not None:
-        request = single_request(cell, limit.point).fields()
-        request = {"kernel": result.side.name, **request}
+        side, fields = result.side, single_request(cell, limit.point).fields()
+        made = with_pool(side.model, fields, side.simulate(cell, limit.point))
+        request = {"kernel": side.name, **made}
     return {
         "page_size": cell.page_size,
         "path": cell.path.value,
@@ -127,7 +128,7 @@ def _example(result: Limits, limits: list[CellLimit]) -> list[str]:
         if limit.point is None:
             continue
         fields = single_request(limit.cell, limit.point).fields()
-        command = reproduce(result.side.name, fields)
+        command = reproduce(result.side.model, fields)
         return ["  one step above the limit, e.g.:", wrap(command, "    ", "      ")]
     return []
 

@@ -78,9 +78,16 @@ def _words(kernel: str, fields: dict[str, Any]) -> list[str]:
     return words
 
 
-def reproduce(kernel: str, fields: dict[str, Any]) -> str:
+def _given(model: KernelModel) -> list[str]:
+    """The options that ``model`` is called with beside its name."""
+    options = model.options if isinstance(model, Configured) else ()
+    return [f"{name} {shlex.quote(value)}" for name, value in options]
+
+
+def reproduce(model: KernelModel, fields: dict[str, Any]) -> str:
     """One command that runs the request again."""
-    return " ".join(_words(kernel, fields))
+    first, *others = _words(model.name, fields)
+    return " ".join([first, *_given(model), *others])
 
 
 def _folded(words: list[str]) -> list[str]:
@@ -203,8 +210,7 @@ def taken_text(taken: list[tuple[int, int]]) -> str:
 
 def _again(model: KernelModel, fields: dict[str, Any], more: Extras) -> list[str]:
     """The command that shows it again."""
-    options = model.options if isinstance(model, Configured) else ()
-    given = [f"{name} {shlex.quote(value)}" for name, value in options]
+    given = _given(model)
     if more.history is not None:
         told = json.dumps(more.history, indent=1).splitlines()
         words = [f"bounceproof simulate {shlex.quote(model.name)}", *given]

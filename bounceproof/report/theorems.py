@@ -109,7 +109,7 @@ def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
         )
         lines.append(wrap(text, "    ", "      "))
         if finding.confirmed:
-            command = reproduce(result.model.name, request)
+            command = reproduce(result.model, request)
             lines.append(wrap(command, "      ", "        "))
     return lines + _repair(theorem)
 

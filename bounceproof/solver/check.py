@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from bounceproof.models.pools import placeable, serving
+from bounceproof.models.pools import lies_right
 from bounceproof.models.request import Cell, KernelModel, PoolKind
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables
@@ -184,6 +184,6 @@ def placement_question(model: KernelModel, domain: Domain) -> Question | None:
 
     def question(cell: Cell, space: Variables) -> Truth:
         mapping = model.mapping(cell, space.request)
-        return placeable(cell, serving(model, cell, mapping, space.pool))
+        return lies_right(model, cell, mapping, space.pool)
 
     return question

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bounceproof.models.outcome import Outcome, outcome
+from bounceproof.models.pools import lies_right
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.word import FALSE, SIZE_T, TRUE, Truth, Word, ite
 from bounceproof.solver.confirm import HISTORIES
@@ -70,12 +71,16 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Fares:
-    """How a request fares in one kernel, as formulas."""
+    """How a request fares in one kernel, as formulas.
+
+    ``placed``: the pool asked about is one that serves the request in this kernel.
+    """
 
     sent: Truth
     fates: dict[Fate, Truth]
     breaks: dict[Property, Truth]
     numbers: dict[Number, Word]
+    placed: Truth = TRUE
 
 
 def _or_nothing(given: Truth, value: Word) -> Word:
@@ -134,6 +139,7 @@ def fares(
         },
         {prop: mapped & broken(prop, model, cell, space) for prop in judged},
         _numbers(cell, result, mapped),
+        lies_right(model, cell, result.mapping, space.pool),
     )
 
 
@@ -174,8 +180,16 @@ class Pair:
         """The properties that a mapping is judged by."""
         return [prop for prop in Property if prop in self.a.breaks or self.b.breaks]
 
+    @property
+    def placed(self) -> Truth:
+        """When the pool can serve the request in both kernels."""
+        return self.a.placed & self.b.placed
+
     def is_kind(self, kind: Kind) -> Truth:
         """When a request is of ``kind``."""
+        return self.placed & self._fated(kind)
+
+    def _fated(self, kind: Kind) -> Truth:
         if kind.sender is Sender.ONLY_A and kind.a is not None:
             return self.a.sent & ~self.b.sent & self.a.fates.get(kind.a, FALSE)
         if kind.sender is Sender.ONLY_B and kind.b is not None:
@@ -214,7 +228,7 @@ class Pair:
         for number in Number:
             unlike = unlike | ~self.same(number)
         alone = (self.a.sent & ~self.b.sent) | (~self.a.sent & self.b.sent)
-        return alone | (both & unlike)
+        return self.placed & (alone | (both & unlike))
 
 
 def kind_of(pair: Pair, holds: Callable[[Truth], bool]) -> Kind:

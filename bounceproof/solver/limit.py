@@ -13,7 +13,8 @@ from enum import StrEnum
 from time import monotonic
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, SLOT_SET_BYTES
-from bounceproof.models.request import Cell, Path
+from bounceproof.models.pools import lies_right
+from bounceproof.models.request import Cell, Path, PoolKind
 from bounceproof.models.search import NoClosedForm
 from bounceproof.models.word import SIZE_T, Truth, Word
 from bounceproof.solver.differ_side import Side
@@ -36,6 +37,7 @@ class Areas(StrEnum):
     LARGER = "areas of two slot sets or more"
     ONE_SET = "areas of one slot set"
     GIVEN = "the areas given"
+    OWN = "the pool made for the request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ def cells_of(side: Side, domain: Domain) -> list[Cell]:
 
 
 def _kinds(domain: Domain) -> tuple[Areas, ...]:
+    if domain.pool_kind is PoolKind.TRANSIENT:
+        return (Areas.OWN,)
     if domain.nslabs is not None or domain.nareas is not None:
         return (Areas.GIVEN,)
     return Areas.LARGER, Areas.ONE_SET
@@ -120,8 +124,10 @@ class _Finder:
     seconds: float
 
     def _asked(self, cell: Cell) -> tuple[Variables, Truth]:
-        space = variables(self.domain, cell, LARGEST)
-        return space, broken(Property.FITS, self.side.model, cell, space)
+        space, model = variables(self.domain, cell, LARGEST), self.side.model
+        mapping = model.mapping(cell, space.request)
+        placed = lies_right(model, cell, mapping, space.pool)
+        return space, placed & broken(Property.FITS, model, cell, space)
 
     def find(self, cell: Cell, areas: Areas, guesses: set[int]) -> CellLimit:
         """The limit of one cell; ``guesses`` are likely failing sizes."""

@@ -154,7 +154,6 @@ def test_other_sources_are_asked_again(
     assert [noticed.mutant for noticed in asked] == wanted
 
 
-@pytest.mark.slow
 def test_the_page_says_of_none_what_the_reasons_say() -> None:
     rows = {
         (p, v): (int(n), none) for p, v, n, _, none in ROW.findall(PAGE.read_text())

@@ -39,8 +39,8 @@ def patched() -> str:
     return before[:start] + EXTRA + before[start:].replace(LESS, MORE)
 
 
-def patch_text() -> str:
-    before, after = files(COUNTED)[SWIOTLB], patched()
+def patch_text(after: str | None = None) -> str:
+    before, after = files(COUNTED)[SWIOTLB], after or patched()
     lines = difflib.unified_diff(
         before.splitlines(True), after.splitlines(True), f"a/{SWIOTLB}", f"b/{SWIOTLB}"
     )
@@ -261,16 +261,21 @@ def test_what_shows_it_again_names_the_patch(
     tree: Path, tmp_path: Path, run: Run
 ) -> None:
     patch = tmp_path / "a patch"
-    text = files(COUNTED)[SWIOTLB]
-    lines = (
-        text.splitlines(True),
-        text.replace("done < mem", "3 > mem").splitlines(True),
-    )
-    names = (f"a/{SWIOTLB}", f"b/{SWIOTLB}")
-    patch.write_text("".join(difflib.unified_diff(*lines, *names)))
+    endless = files(COUNTED)[SWIOTLB].replace("done < mem", "3 > mem")
+    patch.write_text(patch_text(endless))
     config = ("--config", "NUMA=n")
     result = run("check", str(tree), "--patch", str(patch), *config, *DIRECT)
     assert result.code == 1
     assert f"--patch '{patch}' --config CONFIG_NUMA=n" in " ".join(
         result.out.replace("\\\n", " ").split()
     )
+
+
+def test_a_request_that_fails_in_a_patched_tree_names_the_patch(
+    tree: Path, tmp_path: Path, run: Run
+) -> None:
+    patch = tmp_path / "a patch"
+    patch.write_text(patch_text())
+    result = run("limit", str(tree), "--patch", str(patch), "--page-size", "4K")
+    assert result.code == 1
+    assert f"{tree} --patch '{patch}' --page-size" in " ".join(result.out.split())

@@ -11,6 +11,10 @@ import pytest
 
 from tests.conftest import Run
 
+OPTIONS = (
+    *("page_size", "path", "min_align_mask", "pool_start", "orig_addr", "size"),
+    "seg_boundary_mask",
+)
 TRANSIENT = ["--path", "direct", "--page-size", "4K", "--pool-kind", "transient"]
 
 
@@ -66,3 +70,43 @@ def test_a_kernel_without_iommu_paths_left(run: Run, kind: str) -> None:
     answer = json.loads(result.out)
     assert answer["pool_kind"] == kind
     assert answer["ok"] is True
+
+
+def test_the_limit_of_pools_made_for_one_request(run: Run) -> None:
+    result = run("limit", "v6.12", *TRANSIENT, "--json")
+    cells = result.json["cells"]
+    assert {cell["areas"] for cell in cells} == {"the pool made for the request"}
+    for cell in cells:
+        failing = cell["one_step_more"]
+        assert (failing["nslabs"] > 0) is (failing["size"] <= 256 << 10)
+        assert failing["pool_kind"] == "transient"
+        asked = [
+            word
+            for name, value in failing.items()
+            if name in OPTIONS
+            for word in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        one = run("simulate", "v6.12", *asked, "--pool-kind", "transient", "--json")
+        assert not one.json["ok"]
+
+
+@pytest.mark.parametrize("command", [["limit"], ["diff", "v6.6"]])
+def test_a_kernel_that_grows_no_pools_has_no_limit_there(
+    run: Run, command: list[str]
+) -> None:
+    result = run(*command, "v6.1.192", "--pool-kind", "grown")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "bounceproof: --pool-kind grown: v6.1.192 has no grown pools\n"
+
+
+def test_a_difference_names_the_pool_and_its_command_shows_it(run: Run) -> None:
+    result = run("diff", "v6.6", "v6.12", *TRANSIENT)
+    assert result.code == 1
+    first = result.out.split("  2. ")[0]
+    assert "A maps, B fails" in first
+    assert "transient pool from" in first
+    assert "start index" not in first
+    again = " ".join(first.split("again:\n")[1].split("\n\n")[0].split())
+    assert run(*shlex.split(again)[1:]).code == 0
+    other = run(*shlex.split(again.replace("v6.6", "v6.12"))[1:])
+    assert "fails" in other.out
