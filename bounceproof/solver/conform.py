@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
+import z3
+
 from bounceproof.models.constants import IO_TLB_SIZE, MAX_PHYS_BITS
 from bounceproof.models.devices import Device
 from bounceproof.models.lifetime import HasLife
+from bounceproof.models.pools import HasState
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -23,12 +26,13 @@ from bounceproof.models.request import (
     SearchRule,
     TestsSlots,
 )
+from bounceproof.models.state import KernelState, LimitSource
 from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Truth, Word
 from bounceproof.solver.conform_life import LifeSpace, life_questions
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.minimum import minimise
-from bounceproof.solver.terms import term_id, variable
+from bounceproof.solver.minimum import Point, minimise, value_of
+from bounceproof.solver.terms import formula, term_id, variable
 
 MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
 _WORDS = ("padding", "total", "printed", "nslots", "alloc_align_mask")
@@ -129,10 +133,18 @@ def _shown(value: object) -> str:
     return f"{value:#x}" if plain else str(value)
 
 
+def _takes_optimum(state: KernelState) -> bool:
+    """Whether any limit is dma_opt_mapping_size(), which kernels before v6.0 lack."""
+    return state.nvme_limit_source is LimitSource.OPT_MAPPING
+
+
 def _numbers(
     built: KernelModel, read: KernelModel, cell: Cell, device: Device
 ) -> Compared:
-    for name in ("max_mapping_size", "opt_mapping_size", "nvme_limit"):
+    sizes = ["max_mapping_size", "nvme_limit"]
+    if isinstance(built, HasState) and _takes_optimum(built.state):
+        sizes.append("opt_mapping_size")
+    for name in sizes:
         mine, theirs = getattr(built, name)(cell), getattr(read, name)(cell)
         yield _same(cell, name, mine, theirs)
     masks = built.nvme_align_mask(cell.page_size), read.nvme_align_mask(cell.page_size)
@@ -167,15 +179,24 @@ def _mappings(
     for name, differ in _questions(cell, mine, theirs):
         found = _asked(cell, name, space & differ, request, seconds)
         if isinstance(found, Difference) and found.point is not None:
-            values = [_value(model, cell, name, found.point) for model in (built, read)]
-            found = replace(found, built=values[0], read=values[1])
+            both = getattr(mine, name), getattr(theirs, name)
+            one, two = _values_at(request, found.point, *both)
+            found = replace(found, built=one, read=two)
         yield found
 
 
-def _value(model: KernelModel, cell: Cell, name: str, point: dict[str, int]) -> str:
-    address = Word(point["orig_addr"], PHYS_ADDR_T)
-    request = Request(address, Word(point["size"], SIZE_T))
-    return str(getattr(model.mapping(cell, request), name).raw)
+def _values_at(request: Request, point: Point, *words: Word | Truth) -> tuple[str, ...]:
+    """What ``words`` are for the request at ``point``."""
+    model = z3.Solver()
+    model.add(formula(request.size.eq(Word(point["size"], SIZE_T))))
+    model.add(formula(request.orig_addr.eq(Word(point["orig_addr"], PHYS_ADDR_T))))
+    model.check()
+    return tuple(
+        str(value_of(model.model(), word))
+        if isinstance(word, Word)
+        else str(z3.is_true(model.model().eval(formula(word), True)))
+        for word in words
+    )
 
 
 def _predicates(

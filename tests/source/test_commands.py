@@ -115,6 +115,17 @@ def test_conform_tells_what_differs(run: Run, tmp_path: Path) -> None:
     assert {"search counted", "search stride", "search zero_mask"} <= names
 
 
+@pytest.mark.parametrize(("state", "asked"), [("v5.16", False), ("v6.6", True)])
+def test_conform_asks_for_the_optimum_where_a_limit_takes_it(
+    run: Run, tmp_path: Path, state: str, asked: bool
+) -> None:
+    tree = write(tmp_path / "tree", texts(COUNTED))
+    where = ("--page-size", "64K", "--granule", "64K", "--path", "iommu", "--json")
+    result = run("conform", state, str(tree), *where, "--timeout", "0.01")
+    names = {found["what"] for found in result.json["differences"]}
+    assert ("opt_mapping_size" in names) is asked
+
+
 def test_conform_of_a_like_tree(run: Run, tmp_path: Path) -> None:
     tree = write(tmp_path / "old", texts(CIRCULAR))
     where = ("--page-size", "16K", "--path", "direct", "--min-align-mask", "0xfff")
