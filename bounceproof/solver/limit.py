@@ -19,7 +19,7 @@ from bounceproof.models.search import NoClosedForm
 from bounceproof.models.word import SIZE_T, Truth, Word
 from bounceproof.solver.differ_side import Side
 from bounceproof.solver.domain import Domain, Variables, variables
-from bounceproof.solver.engine import DEFAULT_TIMEOUT, Query, Status, ask
+from bounceproof.solver.engine import DEFAULT_TIMEOUT, Answer, Query, Status, ask
 from bounceproof.solver.limit_form import ClosedForm, Known, fit
 from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.properties import Property, broken
@@ -27,6 +27,7 @@ from bounceproof.solver.verdict import Verdict
 
 LARGEST = 2 * SLOT_SET_BYTES
 """Sizes asked about, in bytes: more than a slot set never fits."""
+FEW_SLOTS = 4 * IO_TLB_SEGSIZE
 MASKS = (0xFFFF, 0xFFF, 0)
 """The min_align_masks asked about where none is given and the device allows more."""
 
@@ -153,7 +154,7 @@ class _Finder:
         bound, point = LARGEST + 1, None
         for guess in sorted(guesses):
             here = violation & size.eq(Word(guess, SIZE_T))
-            answer = ask(Query(f"{name}: likely size {guess}", here), self.seconds)
+            answer = self._in_small_areas(f"{name}: likely size {guess}", here, space)
             if answer.model is not None:
                 bound, point = guess, point_of(answer.model, fields)
                 break
@@ -168,10 +169,19 @@ class _Finder:
             return bound, found.reason or "not proved smallest", None
         smallest = found.point["size"]
         here = violation & size.eq(Word(smallest, SIZE_T))
-        answer = ask(Query(f"{name}: tight", here), self.seconds)
+        answer = self._in_small_areas(f"{name}: tight", here, space)
         if answer.model is None:
             return smallest, answer.reason or "the smallest size lost its model", None
         return smallest, None, point_of(answer.model, fields)
+
+    def _in_small_areas(self, name: str, question: Truth, space: Variables) -> Answer:
+        """The answer to ``question``, in an area of few slots where there is one: what
+        runs the request step by step is then done soon."""
+        small = question & (space.pool.area_nslabs <= FEW_SLOTS)
+        answer = ask(Query(name, small), self.seconds)
+        if answer.model is not None:
+            return answer
+        return ask(Query(name, question), self.seconds)
 
 
 def step_of(domain: Domain, path: Path, page_size: int) -> int:
