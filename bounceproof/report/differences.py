@@ -245,4 +245,6 @@ def _closing(result: Differences) -> list[str]:
             "Each request that differs is in exactly one class; the solver finds none "
             "outside them."
         )
+    if result.domain.pool_kind is PoolKind.TRANSIENT:
+        text += " Pools lie where both kernels can have made theirs."
     return [wrap(f"{text} Mappings are judged by: {judged}.")]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from bounceproof.models.word import Truth, Word
 from bounceproof.source import syntax as c
 from bounceproof.source.assumptions import STATED_ZERO
-from bounceproof.source.errors import NotUnderstood, UninitialisedRead
+from bounceproof.source.errors import KernelBug, NotUnderstood, UninitialisedRead
 from bounceproof.source.memory import (
     Location,
     Object,
@@ -20,6 +20,7 @@ from bounceproof.source.memory import (
     State,
     Value,
 )
+from bounceproof.source.paths import PathEnds
 from bounceproof.source.program import Program
 
 
@@ -52,6 +53,7 @@ class Core(ABC):
         self.writes = 0
         self.steps = 0
         self._enumerators: dict[str, Word] = {}
+        self._lost = False
 
     def fail(self, node: c.Node, need: str) -> NotUnderstood:
         """The error for ``node``, with its place and text."""
@@ -63,6 +65,20 @@ class Core(ABC):
         """Record that something happens in ``state``."""
         if not self.quiet:
             self.events.append(Event(kind, state.condition, data))
+
+    def bug(self, condition: Truth, state: State, node: c.Node) -> None:
+        """The kernel stops where ``condition`` holds."""
+        if condition.raw is False:
+            return
+        text = self.program.text(self.file, node.line)
+        if condition.raw is True and state.condition.raw is True:
+            raise KernelBug(self.file, node.line, text)
+        inside = State(state.condition & condition)
+        self.event("bug", inside, text=text, file=self.file, line=node.line)
+        self._lost = True
+        if condition.raw is True:
+            raise PathEnds
+        state.condition = state.condition & ~condition
 
     def new(self, name: str, kind: c.Type, *, zeroed: bool = True) -> int:
         """A new object; returns its number."""
@@ -178,9 +194,6 @@ class Core(ABC):
 
     @abstractmethod
     def call(self, expr: c.Call, state: State) -> Value: ...
-
-    @abstractmethod
-    def bug(self, condition: Truth, state: State, node: c.Node) -> None: ...
 
     @abstractmethod
     def run_inline(self, block: c.Block, state: State) -> None: ...

@@ -14,7 +14,7 @@ from typing import cast
 
 from bounceproof.models.word import TRUE, Truth, Word
 from bounceproof.source import syntax as c
-from bounceproof.source.errors import Endless, KernelBug, NotUnderstood
+from bounceproof.source.errors import Endless, NotUnderstood
 from bounceproof.source.expr import Expressions
 from bounceproof.source.macros import MACROS
 from bounceproof.source.memory import (
@@ -58,7 +58,6 @@ class Interpreter(Expressions):
         self.loop_bound = loop_bound
         self._depth = 0
         self._frames = 0
-        self._lost = False
         self.sinks: set[int] = set()
         self.most_steps = MAX_STEPS
 
@@ -482,20 +481,6 @@ class Interpreter(Expressions):
 
     def _unknown_statement(self, statement: c.Statement, state: State) -> list[Outcome]:
         raise self.fail(statement, cast(c.Unknown, statement).need)
-
-    def bug(self, condition: Truth, state: State, node: c.Node) -> None:
-        """The kernel stops where ``condition`` holds."""
-        if condition.raw is False:
-            return
-        text = self.program.text(self.file, node.line)
-        if condition.raw is True and state.condition.raw is True:
-            raise KernelBug(self.file, node.line, text)
-        inside = State(state.condition & condition)
-        self.event("bug", inside, text=text, file=self.file, line=node.line)
-        self._lost = True
-        if condition.raw is True:
-            raise PathEnds
-        state.condition = state.condition & ~condition
 
 
 _EXECUTE: dict[type, Callable[[Interpreter, c.Statement, State], list[Outcome]]] = {

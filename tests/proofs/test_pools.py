@@ -76,7 +76,7 @@ def test_a_list_that_goes_on_past_the_pool(prop: Property) -> None:
 @pytest.mark.parametrize("prop", PAST_THE_END)
 def test_a_planted_list_is_noticed(prop: Property) -> None:
     planted = kernel_state("v6.12.107").with_("planted", list_init=ListInit.SEGMENT)
-    example(ask(planted, prop, DIRECT))
+    assert example(ask(planted, prop, DIRECT)).point["size"] > 0
 
 
 def test_a_place_that_no_allocator_gives_is_no_proof() -> None:

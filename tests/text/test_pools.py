@@ -106,6 +106,7 @@ def test_a_difference_names_the_pool_and_its_command_shows_it(run: Run) -> None:
     assert "A maps, B fails" in first
     assert "transient pool from" in first
     assert "start index" not in first
+    assert "Pools lie where both kernels can" in " ".join(result.out.split())
     again = " ".join(first.split("again:\n")[1].split("\n\n")[0].split())
     assert run(*shlex.split(again)[1:]).code == 0
     other = run(*shlex.split(again.replace("v6.6", "v6.12"))[1:])
