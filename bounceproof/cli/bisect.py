@@ -46,7 +46,7 @@ def bisect(
     from bounceproof.report import bisection
     from bounceproof.solver.ask import check_kernel
     from bounceproof.solver.verdict import Verdict
-    from bounceproof.source.revisions import Revision, revisions
+    from bounceproof.source.tree.revisions import Revision, revisions
 
     domain = domain_of([], options)
     properties = properties_of((property_name,))

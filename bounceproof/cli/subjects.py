@@ -82,8 +82,8 @@ def tree_model(
     name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
 ) -> KernelModel:
     """The kernel of a tree, revision or archive, with patches applied in memory."""
-    from bounceproof.source.confirm import TreeKernel
-    from bounceproof.source.tree import open_tree
+    from bounceproof.source.kernel.confirm import TreeKernel
+    from bounceproof.source.tree.tree import open_tree
 
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
     return TreeKernel(tree, _settings(settings))
@@ -112,8 +112,8 @@ def base_of(name: str, model: KernelModel, patches: tuple[str, ...]) -> KernelMo
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
     """The same findings, each counterexample also run natively on the tree's code."""
     from bounceproof.solver.confirm import single_request
-    from bounceproof.source.confirm import TreeKernel, native_outcome
-    from bounceproof.source.fence import takes_network_away
+    from bounceproof.source.kernel.confirm import TreeKernel, native_outcome
+    from bounceproof.source.native.fence import takes_network_away
 
     if not isinstance(model, TreeKernel):
         raise InputError(f"--native: {model.name} is built in; there is no code to run")

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from bounceproof.report.text import title, wrap
-from bounceproof.source.assumptions import ASSUMPTIONS, STATED_ZERO
-from bounceproof.source.prelude import DEFAULT_CONFIG
+from bounceproof.source.program.assumptions import ASSUMPTIONS, STATED_ZERO
+from bounceproof.source.program.prelude import DEFAULT_CONFIG
 
 
 def as_text() -> str:

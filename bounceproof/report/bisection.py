@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.errors import SourceError
-from bounceproof.source.revisions import Revision
+from bounceproof.source.tree.revisions import Revision
 
 
 class NoBisection(ValueError):

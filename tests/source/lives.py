@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from bounceproof.source.confirm import TreeKernel
-from bounceproof.source.tree import Tree
+from bounceproof.source.kernel.confirm import TreeKernel
+from bounceproof.source.tree.tree import Tree
 from tests.source.shapes import COUNTED, DIRECT_H, DMA_MAPPING_H, files
 from tests.source.trees import SWIOTLB, DictStore
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from bounceproof.source.tree import Tree
+from bounceproof.source.tree.tree import Tree
 from tests.source.trees import SWIOTLB, DictStore
 
 MAKEFILE = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION = -rc6\n"

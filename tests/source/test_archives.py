@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bounceproof.source.blocks import NoBlocks, read_members
 from bounceproof.source.errors import TreeError
-from bounceproof.source.tree import ArchiveStore
+from bounceproof.source.tree.blocks import NoBlocks, read_members
+from bounceproof.source.tree.tree import ArchiveStore
 from tests.source.trees import SWIOTLB
 
 MOST = 1 << 20

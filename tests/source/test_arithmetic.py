@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bounceproof.models.word import U64, Word
-from bounceproof.source.interp import Interpreter
-from bounceproof.source.memory import State
+from bounceproof.source.eval.interp import Interpreter
+from bounceproof.source.eval.memory import State
 from tests.source.trees import small_program
 
 TYPES = {

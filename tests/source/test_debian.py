@@ -18,9 +18,9 @@ from bounceproof.models.catalog import kernel_state
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import U64, Word
 from bounceproof.simulator.single import SingleRequest, simulate
-from bounceproof.source.kernel import SourceKernel
-from bounceproof.source.run import PoolNumbers
-from bounceproof.source.tree import open_tree
+from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.tree.tree import open_tree
 from tests.conftest import Run
 
 FOLDER = FilePath(os.environ.get("BOUNCEPROOF_KERNELS", "build/kernels"))

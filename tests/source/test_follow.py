@@ -21,9 +21,9 @@ from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Finding, Verdict
-from bounceproof.source.confirm import TreeKernel
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.run import PoolNumbers
+from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.kernel.confirm import TreeKernel
 from tests.conftest import Run
 from tests.source.loops import BACKWARDS, LOOPS, NESTED
 from tests.source.shapes import tree
@@ -147,7 +147,7 @@ def test_a_patched_package(tmp_path: FilePath, run: Run) -> None:
     archive = FOLDER / "linux-source-6.12.tar.xz"
     if not archive.exists():
         pytest.skip(f"no {archive}")
-    from bounceproof.source.tree import open_tree
+    from bounceproof.source.tree.tree import open_tree
 
     old = open_tree(str(archive)).read(SWIOTLB) or ""
     head = r"for \(slots_checked = 0; (.*?); \) \{"

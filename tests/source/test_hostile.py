@@ -15,8 +15,8 @@ from bounceproof.source.errors import (
     SourceError,
     UninitialisedRead,
 )
-from bounceproof.source.interp import Interpreter
-from bounceproof.source.memory import State
+from bounceproof.source.eval.interp import Interpreter
+from bounceproof.source.eval.memory import State
 from tests.source.trees import small_program
 
 

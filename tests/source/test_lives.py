@@ -14,8 +14,8 @@ from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Finding, Verdict
-from bounceproof.source.confirm import TreeKernel
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.kernel.confirm import TreeKernel
 from tests.source.lives import DMA_IOMMU, kernel
 from tests.source.trees import SWIOTLB
 

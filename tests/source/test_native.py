@@ -13,11 +13,11 @@ from pathlib import Path as FilePath
 import pytest
 
 from bounceproof.models.request import Cell, Path
-from bounceproof.source.fence import takes_network_away
-from bounceproof.source.kernel import SourceKernel
-from bounceproof.source.native import NativeError, _execute, run_native
-from bounceproof.source.run import PoolNumbers
-from bounceproof.source.tree import Tree
+from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.native.fence import takes_network_away
+from bounceproof.source.native.native import NativeError, _execute, run_native
+from bounceproof.source.tree.tree import Tree
 from tests.conftest import Run
 from tests.source.shapes import CIRCULAR, COUNTED, files, tree
 from tests.source.test_shapes import without_areas
@@ -117,5 +117,6 @@ def test_a_fence_that_cannot_be_put_up_is_told(
     where = ("--path", "direct", "--page-size", "4K", "--property", "halts")
     told = "--native: this system does not let us take the code's network away"
     assert told not in run("check", str(tmp_path), *where, "--native").err
-    monkeypatch.setattr("bounceproof.source.fence.takes_network_away", lambda: False)
+    fence = "bounceproof.source.native.fence.takes_network_away"
+    monkeypatch.setattr(fence, lambda: False)
     assert told in run("check", str(tmp_path), *where, "--native").err

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bounceproof.source.errors import PatchError, SourceError, TreeError
-from bounceproof.source.patch import apply_patch, parse_patch
-from bounceproof.source.tree import open_tree
+from bounceproof.source.tree.patch import apply_patch, parse_patch
+from bounceproof.source.tree.tree import open_tree
 from tests.source.trees import SWIOTLB
 
 BEFORE = "".join(f"line {number}\n" for number in range(1, 21))

@@ -11,11 +11,11 @@ import pytest
 from bounceproof.models.request import Cell, Path, Request, SearchRule
 from bounceproof.models.word import U64, Word
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.interp import Interpreter
-from bounceproof.source.kernel import SourceKernel
-from bounceproof.source.memory import State
-from bounceproof.source.run import PoolNumbers
-from bounceproof.source.tree import Tree
+from bounceproof.source.eval.interp import Interpreter
+from bounceproof.source.eval.memory import State
+from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.tree.tree import Tree
 from tests.source.shapes import CIRCULAR, COUNTED, NVME_C, files, tree
 from tests.source.trees import SWIOTLB, DictStore, small_program
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bounceproof.source.program import Program
-from bounceproof.source.tree import Tree
+from bounceproof.source.program.program import Program
+from bounceproof.source.tree.tree import Tree
 
 SWIOTLB = "kernel/dma/swiotlb.c"
 

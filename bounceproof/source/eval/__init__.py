@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Evaluation of C over Words: memory, expressions, statements, the outside."""

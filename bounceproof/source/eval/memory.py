@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Values and memory of the evaluator.
+
+A location is a tuple: a root (an object's number, or a frame's, below 0), then field
+names and element numbers.  Stored words have the type of their location already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bounceproof.models.word import FALSE, TRUE, Truth, Word, ite
+from bounceproof.source.cparse.syntax import Type, VoidType
+
+Location: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A pointer to a location the evaluator knows; NULL where ``at`` is None, and
+    where ``there`` does not hold."""
+
+    at: Location | None
+    to: Type
+    there: Truth = field(default=TRUE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A pointer that is a number: memory the evaluator holds no content of.  NULL
+    where ``there`` does not hold."""
+
+    word: Word
+    to: Type
+    there: Truth = field(default=TRUE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionValue:
+    """A pointer to the function ``name``, seen from ``file``."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Memory just allocated: its element type is that of the first pointer to it."""
+
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A string constant."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A value that must not be used; ``why`` says so in a few words."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The value of a void call."""
+
+
+Value: TypeAlias = (
+    Word | Pointer | Address | FunctionValue | Fresh | Literal | Poison | Nothing
+)
+NULL = Pointer(None, VoidType())
+NOTHING = Nothing()
+_EITHER = "it points to one thing or another"
+
+
+@dataclass(slots=True)
+class Object:
+    """Memory outside functions.
+
+    ``zeroed``: what was not written reads as 0, else it is not stated.  ``read`` and
+    ``write``, where given, stand in for its content.
+    """
+
+    name: str
+    type: Type
+    zeroed: bool
+    read: Callable[[State, Location], Value | None] | None = None
+    write: Callable[[State, Location, Value], None] | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """One path: its condition, memory and frames.  ``frame`` is the current one.
+
+    ``zeroed``: the objects whose unwritten memory is 0, shared by all paths.
+    """
+
+    condition: Truth = TRUE
+    memory: dict[Location, Value] = field(default_factory=dict)
+    frames: dict[int, dict[Location, Value]] = field(default_factory=dict)
+    frame: int = 0
+    zeroed: set[int] = field(default_factory=set)
+
+    def fork(self, condition: Truth) -> State:
+        """A copy that also assumes ``condition``."""
+        return State(
+            self.condition & condition,
+            dict(self.memory),
+            {number: dict(frame) for number, frame in self.frames.items()},
+            self.frame,
+            self.zeroed,
+        )
+
+    def become(self, other: State) -> None:
+        """Go on as ``other``."""
+        self.condition = other.condition
+        self.memory = other.memory
+        self.frames = other.frames
+        self.frame = other.frame
+        self.zeroed = other.zeroed
+
+
+def merge_values(condition: Truth, a: Value, b: Value) -> Value:
+    """``condition ? a : b``; Poison for pointers that differ."""
+    if a is b:
+        return a
+    if isinstance(condition.raw, bool):
+        return a if condition.raw else b
+    if isinstance(a, Word) and isinstance(b, Word) and a.ctype == b.ctype:
+        same = type(a.raw) is int and type(b.raw) is int and a.raw == b.raw
+        return a if same else ite(condition, a, b)
+    if isinstance(a, Address) and isinstance(b, Address):
+        there = _chosen(condition, a.there, b.there)
+        return Address(ite(condition, a.word, b.word), a.to, there)
+    if isinstance(a, Address) and _is_null(b):
+        return Address(a.word, a.to, condition & a.there)
+    if isinstance(b, Address) and _is_null(a):
+        return Address(b.word, b.to, ~condition & b.there)
+    if isinstance(a, Pointer) and isinstance(b, Pointer):
+        return _merge_pointers(condition, a, b)
+    if not isinstance(a, Word) and a == b:
+        return a
+    if isinstance(a, Poison):
+        return a
+    return b if isinstance(b, Poison) else Poison(_EITHER)
+
+
+def _is_null(value: Value) -> bool:
+    return isinstance(value, Pointer) and value.at is None
+
+
+def _chosen(condition: Truth, a: Truth, b: Truth) -> Truth:
+    return (condition & a) | (~condition & b)
+
+
+def _merge_pointers(condition: Truth, a: Pointer, b: Pointer) -> Value:
+    if a.at is not None and b.at is not None and a != b:
+        return Poison(_EITHER)
+    there = [FALSE if pointer.at is None else pointer.there for pointer in (a, b)]
+    chosen = _chosen(condition, *there)
+    known = a if b.at is None else b
+    return known if known.at is None else Pointer(known.at, known.to, chosen)
+
+
+def _unwritten(like: Value, *, zeroed: bool) -> Value:
+    """What memory that one path did not write holds there."""
+    if zeroed and isinstance(like, Word):
+        return Word(0, like.ctype)
+    if zeroed and isinstance(like, Pointer):
+        return Pointer(None, like.to)
+    return Poison("it is assigned on one side of a condition only")
+
+
+def _merge_maps(
+    condition: Truth,
+    a: dict[Location, Value],
+    b: dict[Location, Value],
+    zeroed: set[int],
+) -> dict[Location, Value]:
+    merged = dict(a)
+    for key, value in b.items():
+        mine = a.get(key)
+        if mine is None:
+            mine = _unwritten(value, zeroed=key[0] in zeroed)
+        if mine is not value:
+            merged[key] = merge_values(condition, mine, value)
+    for key in a.keys() - b.keys():
+        other = _unwritten(a[key], zeroed=key[0] in zeroed)
+        merged[key] = merge_values(condition, a[key], other)
+    return merged
+
+
+def merge_states(condition: Truth, a: State, b: State) -> State:
+    """The state that is ``a`` where ``condition`` holds, else ``b``."""
+    frames = {
+        number: _merge_maps(condition, a.frames[number], b.frames[number], set())
+        for number in a.frames.keys() & b.frames.keys()
+    }
+    memory = _merge_maps(condition, a.memory, b.memory, a.zeroed)
+    return State(a.condition | b.condition, memory, frames, a.frame, a.zeroed)

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What becomes of a mapping, computed by the tree's own C.
+
+The entry point maps the request with the search ended at a given slot; what it copies,
+fills and maps is recorded, and syncs and the end of the mapping run on from there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.lifetime import (
+    BIDIRECTIONAL,
+    FROM_DEVICE,
+    TO_DEVICE,
+    Copy,
+    Placed,
+    Range,
+    Release,
+)
+from bounceproof.models.request import Cell, Path
+from bounceproof.models.word import (
+    FALSE,
+    SIZE_T,
+    TRUE,
+    U32,
+    U64,
+    UNSIGNED_INT,
+    Truth,
+    Word,
+    ite,
+)
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.core import Event
+from bounceproof.source.eval.memory import NOTHING, Address, State, Value
+from bounceproof.source.eval.paths import PathEnds
+from bounceproof.source.extract.live_machine import LiveMachine
+from bounceproof.source.extract.record import Record, Write
+from bounceproof.source.extract.run import entry_values
+from bounceproof.source.extract.search import Shape
+from bounceproof.source.program.program import Program
+
+IN_C = {TO_DEVICE: 1, FROM_DEVICE: 2, BIDIRECTIONAL: 0}
+"""enum dma_data_direction, include/linux/dma-direction.h, by DIRECTIONS' index."""
+UNMAPS: dict[Path, tuple[str, ...]] = {
+    Path.DIRECT: ("dma_direct_unmap_phys", "dma_direct_unmap_page"),
+    Path.IOMMU: ("iommu_dma_unmap_phys", "iommu_dma_unmap_page"),
+    Path.ALLOC: ("swiotlb_free",),
+}
+SYNCS: dict[Path, str] = {
+    Path.DIRECT: "dma_direct_sync_single_for_",
+    Path.IOMMU: "iommu_dma_sync_single_for_",
+}
+GIVEN_BACK = (
+    "swiotlb_tbl_unmap_single",
+    "__swiotlb_tbl_unmap_single",
+    "swiotlb_release_slots",
+)
+"""What gives a buffer back while it is being mapped: the mapping then fails."""
+_FILE = "kernel/dma/swiotlb.c"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A mapping that was made: what it left, what happened, and what came of it."""
+
+    state: State
+    record: Record
+    events: tuple[Event, ...]
+    result: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A memcpy(), memset() or iommu_map() of ``size`` bytes where ``condition``."""
+
+    condition: Truth
+    to: Word
+    other: Word
+    size: Word
+
+    @property
+    def range(self) -> Range:
+        """The bytes at ``to``; none where it does not happen."""
+        return self.to, ite(self.condition, self.to + self.size, self.to)
+
+
+class SourceLife:
+    """The :class:`~bounceproof.models.lifetime.Life` of mappings in ``cell``."""
+
+    def __init__(
+        self, program: Program, cell: Cell, entry: c.Function, shape: Shape
+    ) -> None:
+        self._program, self._cell, self._entry = program, cell, entry
+        self._machine = LiveMachine(program, cell, shape)
+        self._placed: Placed | None = None
+        self._stories: dict[int, Story] = {}
+        self._releases: Release | None = None
+
+    # The mapping.
+
+    def _story(self, placed: Placed, direction: int) -> Story:
+        if placed is not self._placed:
+            self._placed, self._releases = placed, None
+            self._stories.clear()
+        if direction not in self._stories:
+            try:
+                self._stories[direction] = self._tell(placed, direction)
+            except PathEnds:
+                need = "a slot that the search can end at"
+                raise NotUnderstood(_FILE, 0, f"slot {placed.slot}", need) from None
+        return self._stories[direction]
+
+    def _tell(self, placed: Placed, direction: int, room: Word | None = None) -> Story:
+        machine = self._machine
+        state = machine.begin(placed.pool, placed.slot, room)
+        for name in GIVEN_BACK:
+            machine.hooks[name] = lambda state, arguments, node: NOTHING
+        values = entry_values(machine, placed.request) | _directed(direction)
+        try:
+            result = self._invoke(self._entry, values, state)
+        finally:
+            for name in GIVEN_BACK:
+                del machine.hooks[name]
+        return Story(state, machine.record, tuple(machine.events), result)
+
+    def _invoke(
+        self, function: c.Function, values: dict[str, Value], state: State
+    ) -> Value:
+        machine = self._machine
+        arguments = machine.bind(function, values)
+        return machine.invoke(function, arguments, state, c.Empty(function.line))
+
+    def _steps(self, events: tuple[Event, ...], kind: str) -> list[Step]:
+        return [self._step(event) for event in events if event.kind == kind]
+
+    def _step(self, event: Event) -> Step:
+        node = c.Empty(self._entry.line)
+        words = [
+            self._machine.as_word(value, node).cast(U64)
+            if isinstance(value, Word | Address)
+            else Word(0, U64)
+            for value in event.data["arguments"]
+        ]
+        if event.kind == "iommu_map":
+            return Step(event.condition, words[2], words[1], words[3])
+        known = event.data.get("function", "memset")
+        if known not in ("memcpy", "memset"):
+            need = f"{known}() with the addresses of both sides"
+            raise NotUnderstood(_FILE, 0, known, need)
+        return Step(event.condition, words[0], words[1], words[2])
+
+    # The interface.
+
+    def slots(self, placed: Placed) -> Range:
+        """The bytes of the slots whose list[] the search sets."""
+        write = self._one_span(self._story(placed, TO_DEVICE).record, 0, "takes slots")
+        return _bytes(placed, write)
+
+    def _one_span(self, record: Record, start: int, what: str) -> Write:
+        spans = [w for w in record.of(self._machine.list_key)[start:] if w.looped]
+        if len(spans) != 1:
+            need = f"one loop that {what}; there are {len(spans)}"
+            raise NotUnderstood(_FILE, 0, "list[]", need)
+        return spans[0]
+
+    def overtakes(self, placed: Placed) -> Truth:
+        """Whether a run one slot shorter than what is taken is taken as well."""
+        first, end = self.slots(placed)
+        room = ((end - first) >> IO_TLB_SHIFT) - 1
+        with suppress(PathEnds):
+            self._tell(placed, TO_DEVICE, room)
+        taken = [e for e in self._machine.events if e.kind == "taken"]
+        return taken[-1].condition if taken else FALSE
+
+    def handed_out(self, placed: Placed) -> Range:
+        """The page that swiotlb_alloc() returns, or the streaming mapping."""
+        result = self._story(placed, TO_DEVICE).result
+        if self._cell.path is not Path.ALLOC:
+            return placed.tlb_addr, placed.tlb_addr + placed.mapping.size
+        if not isinstance(result, Address):
+            raise NotUnderstood(_FILE, 0, "swiotlb_alloc()", "a page that is returned")
+        page = Word(self._cell.page_size - 1, U64)
+        return result.word, result.word + ((placed.mapping.size + page) & ~page)
+
+    def reach(self, placed: Placed) -> tuple[Range, ...]:
+        """What iommu_map() is told to map; without an IOMMU the mapping itself."""
+        if not self._cell.path.has_granule:
+            return ((placed.tlb_addr, placed.tlb_addr + placed.mapping.size),)
+        return tuple(
+            step.range
+            for direction in IN_C
+            for step in self._steps(self._story(placed, direction).events, "iommu_map")
+        )
+
+    def zeroed(self, placed: Placed, direction: Word) -> tuple[Range, ...]:
+        """What the entry point fills with 0 once it has the buffer."""
+        ranges: list[Range] = []
+        for index in IN_C:
+            here = direction.eq(index)
+            if here.raw is False:
+                continue
+            for step in self._fills(self._story(placed, index)):
+                first, end = step.range
+                ranges.append((first, ite(here, end, first)))
+        return tuple(ranges)
+
+    def _fills(self, story: Story) -> list[Step]:
+        steps = self._steps(story.events, "fill")
+        if any(type(step.other.raw) is not int or int(step.other) for step in steps):
+            raise NotUnderstood(_FILE, 0, "memset()", "a fill with 0")
+        return steps
+
+    def copied_in(self, placed: Placed, direction: Word) -> Truth:
+        """Whether one copy has all of the original, and no fill follows over it."""
+        copied = FALSE
+        for index in IN_C:
+            here = direction.eq(index)
+            if here.raw is not False:
+                kept = self._kept(placed, self._story(placed, index))
+                copied = copied | (here & kept)
+        return copied
+
+    def _kept(self, placed: Placed, story: Story) -> Truth:
+        tlb, mapping = placed.tlb_addr, placed.mapping
+        end, kept = tlb + mapping.size, FALSE
+        for event in story.events:
+            if event.kind == "copy":
+                step = self._step(event)
+                whole = step.to.eq(tlb) & step.other.eq(mapping.orig_addr)
+                kept = kept | (step.condition & whole & step.size.eq(mapping.size))
+            elif event.kind == "fill":
+                first, last = self._step(event).range
+                kept = kept & ~((first < end) & (last > tlb) & (first < last))
+        return kept
+
+    def sync_copy(
+        self, placed: Placed, direction: Word, offset: Word, length: Word
+    ) -> Copy:
+        """What dma_sync_single_for_device() copies to a device, else _for_cpu()."""
+        nothing = Word(0, SIZE_T)
+        copy = Copy(
+            placed.mapping.orig_addr + offset, placed.tlb_addr + offset, nothing
+        )
+        for index in IN_C:
+            here = direction.eq(index)
+            if here.raw is False:
+                continue
+            for step in self._sync(placed, index, offset, length):
+                done = here & step.condition
+                tlb, orig = step.to, step.other
+                if index != TO_DEVICE:
+                    tlb, orig = orig, tlb
+                copy = Copy(
+                    ite(done, orig, copy.orig_addr),
+                    ite(done, tlb, copy.tlb_addr),
+                    ite(done, step.size, copy.size),
+                )
+        return copy
+
+    def _sync(
+        self, placed: Placed, direction: int, offset: Word, length: Word
+    ) -> list[Step]:
+        story = self._story(placed, direction)
+        if not self._made(story):
+            return []
+        whom = "device" if direction == TO_DEVICE else "cpu"
+        function = self._function((SYNCS[self._cell.path] + whom,))
+        moved = self._handle(story) + offset
+        values = self._again(story) | _directed(direction)
+        values |= {**at_device(moved), "size": length.cast(U64)}
+        self._invoke(function, values, self._resume(story))
+        return self._steps(tuple(self._machine.events), "copy")
+
+    def release(self, placed: Placed) -> Release:
+        """What the path's unmap function gives back."""
+        story = self._story(placed, BIDIRECTIONAL)
+        if self._releases is None:
+            self._releases = self._release(placed, story)
+        return self._releases
+
+    def _release(self, placed: Placed, story: Story) -> Release:
+        if not self._made(story):
+            return Release(placed.slot, placed.mapping.nslots)
+        function = self._function(UNMAPS[self._cell.path])
+        before = len(story.record.of(self._machine.list_key))
+        values = self._again(story) | _directed(BIDIRECTIONAL)
+        handle = self._handle(story)
+        values |= {**at_device(handle), "page": story.result}
+        values["size"] = placed.request.size.cast(U64)
+        state = self._resume(story)
+        self._invoke(function, values, state)
+        freed = self._one_span(self._machine.record, before, "frees slots")
+        first = freed.first.cast(UNSIGNED_INT)
+        slots = (freed.last - freed.first + 1).cast(UNSIGNED_INT)
+        return Release(first, slots, freed.condition & self._none_used(state))
+
+    def _none_used(self, state: State) -> Truth:
+        """Whether area->used is what it was before the mapping."""
+        machine = self._machine
+        if "io_tlb_used" in self._program.globals:
+            at, kind = machine.global_place(c.Name(0, "io_tlb_used"), state)
+            used = machine.load(state, at, kind, c.Empty(0))
+            return machine.as_word(used, c.Empty(0)).eq(0)
+        if "io_tlb_area" not in self._program.structs:
+            used = machine.peek(state, machine.pool, machine.pool_tag, "used")
+            return machine.as_word(used, c.Empty(0)).eq(0)
+        area = machine.areas[0], "used"
+        if area not in machine.record.stated:
+            return TRUE
+        return machine.record.value(area, Word(0, U64)).eq(0)
+
+    # Running on.
+
+    def _function(self, names: tuple[str, ...]) -> c.Function:
+        for name in names:
+            function = self._program.function(name)
+            if function is not None:
+                return function
+        raise NotUnderstood(_FILE, 0, names[-1], f"a definition of {names[-1]}()")
+
+    def _resume(self, story: Story) -> State:
+        """The pool as the mapping left it; the device's address is translated back."""
+        machine = self._machine
+        machine.record = story.record.copy()
+        machine.events.clear()
+        maps = self._steps(story.events, "iommu_map")
+
+        def translate(state: State, arguments: list[Value], node: c.Call) -> Value:
+            handle = machine.as_word(arguments[1], node)
+            return maps[-1].to + (handle - maps[-1].other)
+
+        if maps:
+            machine.hooks["iommu_iova_to_phys"] = translate
+            machine.hooks["__iommu_dma_unmap"] = lambda state, a, n: NOTHING
+        return story.state.fork(TRUE)
+
+    def _made(self, story: Story) -> bool:
+        """Whether the device gets the mapping at all: what the IOMMU is never told to
+        map has no end."""
+        maps = self._steps(story.events, "iommu_map")
+        return bool(maps) or not self._cell.path.has_granule
+
+    def _again(self, story: Story) -> dict[str, Value]:
+        return {**self._machine.common(), "target": Word(0, U32)}
+
+    def _handle(self, story: Story) -> Word:
+        if isinstance(story.result, Word):
+            return story.result.cast(U64)
+        return Word(0, U64)
+
+
+def at_device(address: Word) -> dict[str, Value]:
+    """The device's address, by the names its parameter has."""
+    return dict.fromkeys(("addr", "dma_addr", "dma_handle", "handle"), address)
+
+
+def _directed(direction: int) -> dict[str, Value]:
+    word = Word(IN_C[direction], U32)
+    return {"dir": word, "direction": word}
+
+
+def _bytes(placed: Placed, write: Write) -> Range:
+    """The bytes of the slots that a write covers."""
+    first, end = (word.cast(U64) << IO_TLB_SHIFT for word in (write.first, write.last))
+    start = placed.pool.start
+    return start + first, start + end + (1 << IO_TLB_SHIFT)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A machine on which one mapping lives at a slot that needs no number.
+
+The search is taken to have ended at a given slot; loops over slots are not turned but
+recorded as writes to a range.
+"""
+
+from __future__ import annotations
+
+from bounceproof.models.request import Cell, Pool
+from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.eval.memory import Address, Location, Poison, State, Value
+from bounceproof.source.eval.paths import Outcome, PathEnds
+from bounceproof.source.extract.loops import Loops, Span
+from bounceproof.source.extract.machine import POOL_START, Layout, Machine, u64
+from bounceproof.source.extract.record import Key, Record, Write, element_of, key_of
+from bounceproof.source.extract.search import MANY_SLOTS, Shape
+from bounceproof.source.program.program import Program
+
+_AMPLE = 0xFFFF
+_FIRST_UNTOUCHED = 5
+
+
+class LiveMachine(Machine):
+    """A :class:`Machine` whose slots and areas are a :class:`Record`.
+
+    ``slot`` (unsigned int, of area 0) is where the search ends, ``room`` what list[]
+    of every slot says.
+    """
+
+    def __init__(self, program: Program, cell: Cell, shape: Shape) -> None:
+        super().__init__(program, cell, Layout(u64(POOL_START)))
+        self.shape = shape
+        self.slot = Word(0, U32)
+        self._roots = {self.slots[0], self.areas[0], *self._single_arrays()}
+        self._initial = Record(self._stated())
+        self.record = self._initial
+        self.list_key: Key = self.slots[0], "" if self.single else "list"
+        self._set_room(Word(_AMPLE, U64))
+        self._detach()
+        self._loops = Loops(self, self.list_key)
+        self.hooks["iommu_is_span_boundary"] = lambda state, a, n: Word(0, INT)
+        self.hooks[shape.function.name] = self._found
+
+    # Memory.
+
+    def _single_arrays(self) -> set[int]:
+        """The arrays that slots are kept in before struct io_tlb_slot."""
+        if not self.single:
+            return set()
+        return {root for root, thing in self.objects.items() if self._of_slots(root)}
+
+    def _of_slots(self, root: int) -> bool:
+        return (root, _FIRST_UNTOUCHED) in self.start_state.memory
+
+    def _stated(self) -> dict[Key, Word]:
+        """What the pool's initialisation leaves in a slot and in an area."""
+        stated: dict[Key, Word] = {}
+        for at, value in self.start_state.memory.items():
+            if at[0] not in self._roots or not isinstance(value, Word):
+                continue
+            if at[1] == (0 if at[0] == self.areas[0] else _FIRST_UNTOUCHED):
+                stated[key_of(at)] = value
+        for root, tag in (
+            (self.slots[0], "io_tlb_slot"),
+            (self.areas[0], "io_tlb_area"),
+        ):
+            for name, entry in self.program.structs.get(tag, {}).items():
+                if isinstance(entry.type, c.IntType) and self.objects[root].zeroed:
+                    stated.setdefault((root, name), Word(0, entry.type.ctype))
+        return stated
+
+    def _detach(self) -> None:
+        memory = self.start_state.memory
+        for at in [at for at in memory if at[0] in self._roots]:
+            del memory[at]
+        self.sinks = set(self._roots)
+        for root in self._roots:
+            self.objects[root].read = self._read
+            self.objects[root].write = self._write
+
+    def _read(self, state: State, at: Location) -> Value | None:
+        return self.record.read(state, at)
+
+    def _write(self, state: State, at: Location, value: Value) -> None:
+        self.record.write(state, at, value)
+
+    def _set_room(self, room: Word) -> None:
+        held = self._initial.stated.get(self.list_key)
+        if held is not None:
+            self._initial.stated[self.list_key] = room.cast(held.ctype)
+
+    def begin(self, pool: Pool, slot: Word, room: Word | None = None) -> State:
+        """A pool in which ``slot`` is the one to be found; the record starts anew."""
+        self._set_room(Word(_AMPLE, U64) if room is None else room)
+        self.record = self._initial.copy()
+        self.slot = slot
+        self.events.clear()
+        state = self.start_state.fork(TRUE)
+        slots = pool.area_nslabs.cast(U64)
+        fields: dict[str, Value] = {
+            "start": pool.start,
+            "end": pool.start + (slots << 11),
+            "vaddr": Address(pool.start, c.VoidType()),
+            "nslabs": slots,
+            "area_nslabs": u64(MANY_SLOTS),
+        }
+        for name, value in fields.items():
+            self.poke(state, self.pool, self.pool_tag, name, value)
+            self.poke_global(state, f"io_tlb_{name}", value)
+        return state
+
+    # The search.
+
+    def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
+        """Run the search up to its loop, take the slot, and run what follows."""
+        function = self.shape.function
+        names = [name for _, name, _ in function.parameters]
+        self.event("search", state, **dict(zip(names, arguments, strict=True)))
+        return self.invoke(function, arguments, state, node, self._take)
+
+    def _take(self, state: State) -> list[Outcome]:
+        block, shape = self.shape.function.body, self.shape
+        before = state.condition
+        for statement in block.body[: shape.position]:
+            state = self._only(self.execute(statement, state), statement, "next")
+        if shape.loop.init is not None:
+            state = self._only(self.execute(shape.loop.init, state), shape.loop, "next")
+        at = (state.frame, shape.index)
+        self.store(state, at, self.local_types[shape.index], self.slot, shape.loop)
+        ends = [
+            outcome
+            for outcome in self.execute(shape.loop.body, state)
+            if outcome.kind not in ("next", "continue")
+        ]
+        if not ends:
+            raise PathEnds
+        if len(ends) > 1:
+            raise self.fail(shape.loop, "one way to take a slot")
+        self.event("taken", ends[0].state)
+        ends[0].state.condition = before
+        if ends[0].kind == "return":
+            return ends
+        start = shape.position + 1
+        if ends[0].kind == "goto":
+            start = self._label(block, str(ends[0].detail))
+        return self._run_from(block, {start: ends[0].state})
+
+    def _label(self, block: c.Block, label: str) -> int:
+        if label not in block.labels:
+            raise self.fail(self.shape.loop, f"the label {label} at top level")
+        return block.labels[label]
+
+    def _only(self, outcomes: list[Outcome], node: c.Node, kind: str) -> State:
+        """The one way on; what leaves before the loop finds no slot."""
+        going = [outcome.state for outcome in outcomes if outcome.kind == kind]
+        if len(going) != 1:
+            raise self.fail(node, "a way to the loop that every request takes")
+        return going[0]
+
+    # Loops over slots.
+
+    def records(self, node: c.Loop, state: State) -> bool:
+        """Loops that assign to slots, known turns or not, so that all are alike."""
+        body = node.body.body if isinstance(node.body, c.Block) else [node.body]
+        first = body[0] if body else None
+        return (
+            isinstance(first, c.ExprStatement)
+            and isinstance(first.expr, c.Assign)
+            and self.in_sink(first.expr.target, state)
+        )
+
+    def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
+        """Record what the loop writes, for the whole range of its counter."""
+        name = self._loops.counter(node)
+        at = (state.frame, name)
+        start = self.load(state, at, self.local_types[name], node)
+        span = self._loops.span(node, name, self.as_word(start, node), state)
+        statements = node.body.body if isinstance(node.body, c.Block) else [node.body]
+        for statement in statements:
+            self._pass_statement(statement, name, span, state)
+        for changed in self._loops.changed(node):
+            why = "it changed in a loop over slots"
+            state.frames[state.frame][(state.frame, changed)] = Poison(why)
+        self.event("marks", state, line=node.line)
+        return [Outcome(state, "next")]
+
+    def _pass_statement(
+        self, statement: c.Statement, name: str, span: Span | None, state: State
+    ) -> None:
+        if isinstance(statement, c.Empty):
+            return
+        expr = statement.expr if isinstance(statement, c.ExprStatement) else None
+        if not isinstance(expr, c.Assign) or expr.op:
+            raise self.fail(statement, "a loop over slots that only assigns to them")
+        at = self._loops.target(expr.target, name, state)
+        key = key_of(at)
+        if at[0] not in self._roots:
+            raise self.fail(statement, "a loop over slots that only assigns to them")
+        if span is None:
+            if key != self.list_key:
+                raise self.fail(statement, "a loop whose turns are known")
+            return
+        shift = element_of(at) - span.start.cast(S64)
+        self._loops.check_target(expr.target, name, statement)
+        value = None
+        if key != self.list_key:
+            if not self._changes_nothing(expr.value):
+                raise self.fail(statement, "a value that changes nothing else")
+            value = self._loops.value(expr.value, name, shift, state)
+        first, last = span.first + shift, span.last + shift
+        self.record.add(key, Write(state.condition, first, last, value, True))

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Arrays of structs known by the writes to them, at elements that need no number.
+
+A write covers a range of elements; what was not written holds what the pool's own
+initialisation leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bounceproof.models.word import S64, Truth, Word, ite
+from bounceproof.source.eval.memory import Location, State, Value
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Elements ``first`` to ``last`` (S64) get ``value`` where ``condition`` holds.
+
+    ``value`` gives it by element, None where nobody asks for it.  ``looped``: it was
+    written in a loop over the elements.
+    """
+
+    condition: Truth
+    first: Word
+    last: Word
+    value: Callable[[Word], Word] | None
+    looped: bool
+
+    def covers(self, element: Word) -> Truth:
+        return self.condition & (self.first <= element) & (element <= self.last)
+
+
+@dataclass(slots=True)
+class Record:
+    """The fields of some arrays: their ``stated`` values and the writes, in order."""
+
+    stated: dict[Key, Word]
+    writes: dict[Key, list[Write]] = field(default_factory=dict)
+
+    def copy(self) -> Record:
+        """A record that goes on by itself."""
+        writes = {key: list(held) for key, held in self.writes.items()}
+        return Record(dict(self.stated), writes)
+
+    def of(self, key: Key) -> list[Write]:
+        """The writes to a field so far."""
+        return self.writes.get(key, [])
+
+    def add(self, key: Key, write: Write) -> None:
+        """Go on with another write."""
+        self.writes.setdefault(key, []).append(write)
+
+    def value(self, key: Key, element: Word) -> Word:
+        """What a field holds now.  Raises KeyError for a field that is not stated."""
+        held = self.stated[key]
+        for write in self.of(key):
+            if write.value is not None:
+                new = write.value(element).cast(held.ctype)
+                held = ite(write.covers(element), new, held)
+        return held
+
+    # The hooks of an Object.
+
+    def read(self, state: State, at: Location) -> Value | None:
+        """What is at ``at``, or None for a field that is not stated."""
+        key = key_of(at)
+        return self.value(key, element_of(at)) if key in self.stated else None
+
+    def write(self, state: State, at: Location, value: Value) -> None:
+        """Note that ``value`` is written to ``at`` on the path of ``state``."""
+        element = element_of(at)
+        if not isinstance(value, Word):
+            return
+        constant: Word = value
+        self.add(
+            key_of(at),
+            Write(state.condition, element, element, lambda _: constant, False),
+        )
+
+
+def key_of(at: Location) -> Key:
+    """Array and field of a place in an array."""
+    return at[0], str(at[2]) if len(at) > 2 else ""
+
+
+def element_of(at: Location) -> Word:
+    """The element (S64) of a place in an array."""
+    part = at[1]
+    return part.cast(S64) if isinstance(part, Word) else Word(int(part), S64)

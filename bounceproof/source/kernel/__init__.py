@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A tree as a kernel model, its histories, and how they are judged."""

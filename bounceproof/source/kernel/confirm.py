@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A tree's kernel that runs requests on its own code, in the JSON contract's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bounceproof.models.request import Cell, Path
+from bounceproof.source.extract.run import PoolNumbers, Run
+from bounceproof.source.kernel.history import run_tree_history
+from bounceproof.source.kernel.kernel import SourceKernel
+
+_OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
+
+
+def pool_numbers(
+    numbers: Mapping[str, Any], taken: list[tuple[int, int]]
+) -> PoolNumbers:
+    """The pool of a request's fields, with runs of slots in use."""
+    busy = (slot for first, last in taken for slot in range(first, last + 1))
+    return PoolNumbers(
+        numbers["pool_start"],
+        numbers["nslabs"],
+        numbers["nareas"],
+        numbers["start_index"],
+        numbers["seg_boundary_mask"],
+        frozenset(busy),
+    )
+
+
+class TreeKernel(SourceKernel):
+    """A :class:`SourceKernel` that confirms counterexamples on its own C."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """See :class:`bounceproof.models.request.Configured`."""
+        patches = [("--patch", name) for name in self.tree.patches]
+        stated = [("--config", f"{key}={self.stated[key]}") for key in self.stated]
+        return (*patches, *stated)
+
+    def run_numbers(
+        self, cell: Cell, numbers: Mapping[str, Any], taken: list[tuple[int, int]]
+    ) -> dict[str, Any]:
+        """See :class:`bounceproof.models.request.RunsItself`.
+
+        Of dma_iova_link() the first piece alone is run; what iommu_map() then refuses,
+        an address that is not granule aligned, lies outside the code that is read.
+        """
+        pool = pool_numbers(numbers, taken)
+        run = self.run(cell, numbers["orig_addr"], numbers["size"], pool)
+        outcome: dict[str, Any] = {name: run.outcome[name] for name in _OUTCOME}
+        if cell.path is Path.LINK and outcome["ok"] and not _mappable(cell, run):
+            outcome |= {"ok": False, "slot": None, "tlb_addr": None}
+        return outcome
+
+    def run_history(
+        self, machine: Mapping[str, Any], ops: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """See :class:`bounceproof.models.request.RunsHistories`."""
+        return run_tree_history(self, machine, ops)
+
+
+def _mappable(cell: Cell, run: Run) -> bool:
+    return all(address % cell.granule == 0 for address, _ in run.mapped)
+
+
+def native_outcome(
+    kernel: SourceKernel,
+    cell: Cell,
+    numbers: Mapping[str, Any],
+    taken: list[tuple[int, int]],
+) -> dict[str, Any]:
+    """The outcome of the tree's functions, compiled and run; raises NativeError."""
+    from bounceproof.source.native.native import run_native
+
+    pool = pool_numbers(numbers, taken)
+    outcome = run_native(kernel, cell, numbers["orig_addr"], numbers["size"], pool)
+    return {name: outcome[name] for name in _OUTCOME}

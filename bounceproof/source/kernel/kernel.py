@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree as a kernel model: every answer is computed by the tree's own C."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from dataclasses import replace
+
+from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
+from bounceproof.models.search import Found, NoClosedForm
+from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.walk import calls_in
+from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.eval.memory import (
+    NOTHING,
+    Address,
+    Pointer,
+    State,
+    Value,
+    merge_values,
+)
+from bounceproof.source.extract.driver import Driver
+from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
+from bounceproof.source.extract.life import SourceLife
+from bounceproof.source.extract.machine import (
+    POOL_START,
+    SMALL_POOL,
+    Layout,
+    Machine,
+    u64,
+)
+from bounceproof.source.extract.rule import RuleReader, flags, many, numbers
+from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
+from bounceproof.source.extract.search import Searched
+from bounceproof.source.program.calls import copiers, reachable
+from bounceproof.source.program.prelude import DEFAULT_CONFIG
+from bounceproof.source.program.program import Program
+from bounceproof.source.tree.tree import Tree
+
+ENTRIES: dict[Path, tuple[str, ...]] = {
+    Path.DIRECT: ("dma_direct_map_phys", "dma_direct_map_page"),
+    Path.IOMMU: ("iommu_dma_map_phys", "iommu_dma_map_page"),
+    Path.ALLOC: ("swiotlb_alloc",),
+    Path.LINK: ("dma_iova_link",),
+}
+_FULL = "swiotlb buffer is full"
+_UNMAPS = (
+    "swiotlb_tbl_unmap_single",
+    "__swiotlb_tbl_unmap_single",
+    "swiotlb_release_slots",
+    "dma_iova_unlink",
+)
+
+
+class SourceKernel:
+    """The :class:`~bounceproof.models.request.KernelModel` of a tree.
+
+    ``config`` overrides the stated configuration, ``CONFIG_NAME`` to ``y``, ``n`` or
+    a value.  Methods raise NotUnderstood for code the reader does not know.
+    """
+
+    def __init__(self, tree: Tree, config: Dictionary[str, str] | None = None) -> None:
+        self.tree = tree
+        self.stated = dict(config or {})
+        self.config = {**DEFAULT_CONFIG, **self.stated}
+        self._programs: dict[int, Program] = {}
+        self._readers: dict[int, RuleReader] = {}
+        self._machines: dict[Cell, Machine] = {}
+        self._runners: dict[Cell, Runner] = {}
+        self._tracers: dict[Cell, Machine] = {}
+        self._rules: dict[tuple[Cell, int, bool], SearchRule] = {}
+        self._align_masks: dict[Cell, tuple[int, ...]] = {}
+        self._unknown: dict[int, UnknownSearch] = {}
+
+    @property
+    def name(self) -> str:
+        """What the user called the tree."""
+        return self.tree.name
+
+    def program(self, page_size: int) -> Program:
+        """The tree's declarations for pages of ``page_size`` bytes."""
+        if page_size not in self._programs:
+            self._programs[page_size] = Program(self.tree, page_size, self.config)
+        return self._programs[page_size]
+
+    def reader(self, page_size: int) -> RuleReader:
+        """What reads the search loop."""
+        if page_size not in self._readers:
+            self._readers[page_size] = RuleReader(self.program(page_size))
+        return self._readers[page_size]
+
+    def entry(self, path: Path, page_size: int = 4096) -> c.Function | None:
+        """The function that requests of ``path`` call, or None."""
+        program = self.program(page_size)
+        for name in ENTRIES[path]:
+            function = program.function(name)
+            if function is not None:
+                return function
+        return None
+
+    def _required_entry(self, cell: Cell) -> c.Function:
+        function = self.entry(cell.path, cell.page_size)
+        if function is None:
+            need = f"a definition of {ENTRIES[cell.path][-1]}()"
+            raise NotUnderstood("kernel/dma/swiotlb.c", 0, cell.path, need)
+        return function
+
+    def unsupported(self, path: Path) -> str | None:
+        """Why requests cannot take ``path``, or None."""
+        function = self.entry(path)
+        if function is None:
+            return f"this tree has no {ENTRIES[path][-1]}()"
+        if path is Path.ALLOC:
+            return None
+        program = self.program(4096)
+        if any(
+            "swiotlb_tbl_map_single" in calls_in(called.body)
+            for called in reachable(program, function.name)
+        ):
+            return None
+        return f"{function.name}() of this tree never bounces"
+
+    # Limits.
+
+    def _machine(self, cell: Cell) -> Machine:
+        if cell not in self._machines:
+            program = self.program(cell.page_size)
+            self._machines[cell] = Machine(program, cell, Layout(u64(POOL_START)))
+        return self._machines[cell]
+
+    def _trace_machine(self, cell: Cell) -> Machine:
+        if cell not in self._tracers:
+            program = self.program(cell.page_size)
+            machine = Machine(program, cell, Layout(u64(POOL_START)))
+            machine.mark_only()
+            self._tracers[cell] = machine
+        return self._tracers[cell]
+
+    def _device_call(self, cell: Cell, name: str) -> int:
+        machine = self._machine(cell)
+        state = machine.start_state.fork(TRUE)
+        value = machine.run(name, [machine.device_pointer], state)
+        return int(machine.as_word(value, c.Empty(0)))
+
+    def max_mapping_size(self, cell: Cell) -> int:
+        """dma_max_mapping_size() in bytes for a device that bounces."""
+        return self._device_call(_limit_cell(cell), "dma_max_mapping_size")
+
+    def opt_mapping_size(self, cell: Cell) -> int:
+        """dma_opt_mapping_size() in bytes; the maximum where there is no such call."""
+        if self.program(cell.page_size).function("dma_opt_mapping_size") is None:
+            return self.max_mapping_size(cell)
+        return self._device_call(_limit_cell(cell), "dma_opt_mapping_size")
+
+    def nvme_align_mask(self, page_size: int) -> int:
+        """The min_align_mask nvme-pci sets, for ``page_size`` bytes a page."""
+        cell = Cell(page_size, page_size, Path.DIRECT, 0)
+        return Driver(self._machine(cell)).align_mask()
+
+    def nvme_limit(self, cell: Cell) -> int:
+        """nvme-pci's max_hw_sectors in bytes, for a controller without MDTS."""
+        return Driver(self._machine(_limit_cell(cell))).limit()
+
+    # Mapping.
+
+    def mapping(self, cell: Cell, request: Request) -> Mapping:
+        """The request as the slot search receives it."""
+        function = self._required_entry(cell)
+        shape = self.reader(cell.page_size).search
+        machine = self._trace_machine(cell)
+        printed = _Trace(machine, function, shape, request, success=False).printed()
+        return _Trace(machine, function, shape, request).mapping(printed)
+
+    def alloc_align_masks(self, cell: Cell) -> tuple[int, ...]:
+        """Every alloc_align_mask that :meth:`mapping` can give in ``cell``.
+
+        Found by mapping one request of each size class up to a slot set.
+        """
+        if cell not in self._align_masks:
+            sizes = [1 << k for k in range(19)] + [(1 << k) + 1 for k in range(18)]
+            orig = u64(0 if cell.path is Path.ALLOC else 0x10_0200)
+            mapping = self.mapping(cell, Request(orig, many(sizes)))
+            found = numbers(mapping.alloc_align_mask, len(sizes))
+            bounced = flags(mapping.bounced, len(sizes))
+            masks = {mask for mask, flag in zip(found, bounced, strict=True) if flag}
+            self._align_masks[cell] = tuple(sorted(masks))
+        return self._align_masks[cell]
+
+    # The search.
+
+    def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
+        """The slot search, for T >= PAGE_SIZE where ``large``."""
+        key = cell, alloc_align_mask, large
+        if key not in self._rules:
+            rule = self._rule_read(cell, alloc_align_mask, large)
+            checked = cell.path is Path.ALLOC and self._page_check(cell)
+            self._rules[key] = replace(rule, page_check=checked)
+        return self._rules[key]
+
+    def _rule_read(self, cell: Cell, mask: int, large: bool) -> SearchRule:
+        """The rule; UnknownSearch, of C that is understood, where there is none."""
+        size = cell.page_size
+        if size in self._unknown:
+            raise self._unknown[size]
+        try:
+            return self.reader(size).rule(cell, mask, large)
+        except UnknownSearch as error:
+            pool = PoolNumbers(POOL_START, SMALL_POOL)
+            self.run(cell, 0 if cell.path is Path.ALLOC else 0x200, size, pool)
+            self._unknown[size] = error
+            raise
+
+    def search_itself(
+        self,
+        cell: Cell,
+        mapping: Mapping,
+        pool: Pool,
+        areas: int,
+        free_slot: Word | None = None,
+    ) -> Found:
+        """See :class:`bounceproof.models.outcome.SearchesItself`."""
+        program = self.program(cell.page_size)
+        function = self.reader(cell.page_size).search.function
+        free = None if free_slot is None else FreeRun(free_slot, mapping.nslots)
+        found = follow(program, cell, function, mapping, pool, areas, free)
+        if cell.path is Path.ALLOC and self._page_check(cell):
+            aligned = page_aligned(pool, found.slot, cell.page_size)
+            return replace(found, found=found.found & aligned)
+        return found
+
+    def admissible(
+        self,
+        cell: Cell,
+        alloc_align_mask: int,
+        large: bool,
+        tlb_addr: Word,
+        orig_addr: Word,
+    ) -> Truth:
+        """The C admissibility test of the slot whose DMA address is ``tlb_addr``."""
+        reader = self.reader(cell.page_size)
+        return reader.admissible(cell, alloc_align_mask, large, tlb_addr, orig_addr)
+
+    def life(self, cell: Cell) -> SourceLife:
+        """What becomes of mappings in ``cell``.  NoClosedForm for path ``link``."""
+        if cell.path is Path.LINK:
+            raise NoClosedForm("how dma_iova_link()'s pieces end is not read off trees")
+        program, shape = self.program(cell.page_size), self.reader(cell.page_size).shape
+        return SourceLife(program, cell, self._required_entry(cell), shape)
+
+    def run(self, cell: Cell, orig_addr: int, size: int, pool: PoolNumbers) -> Run:
+        """Run one whole mapping of ``size`` bytes at ``orig_addr`` on ``pool``.
+
+        The outcome has the fields ``ok bounced slot nslots tlb_addr sz hang``.
+        """
+        if cell not in self._runners:
+            program = self.program(cell.page_size)
+            search = self.reader(cell.page_size).search.function.name
+            entry = self._required_entry(cell)
+            self._runners[cell] = Runner(program, cell, entry, search)
+        return self._runners[cell].run(orig_addr, size, pool)
+
+    def _page_check(self, cell: Cell) -> bool:
+        """Whether swiotlb_alloc() refuses what is not page aligned."""
+        function = self._required_entry(cell)
+        machine = self._trace_machine(cell)
+        shape = self.reader(cell.page_size).search
+        request = Request(u64(0), u64(cell.page_size))
+        trace = _Trace(machine, function, shape, request, slot=1)
+        return bool(trace.refused())
+
+
+def _limit_cell(cell: Cell) -> Cell:
+    """Limits of a restricted pool are those of a device that bounces directly."""
+    return replace(cell, path=Path.DIRECT) if cell.path is Path.ALLOC else cell
+
+
+class _Trace:
+    """One symbolic run of an entry point, the slot search taken as given.
+
+    The search finds slot ``slot`` where ``success``, else nothing.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        function: c.Function,
+        shape: Searched,
+        request: Request,
+        *,
+        success: bool = True,
+        slot: int = 0,
+    ) -> None:
+        self._cell, self._shape = machine.cell, shape
+        self._found = Word(slot if success else -1, INT)
+        self._machine = machine
+        self._padding: list[tuple[Truth, Word]] = []
+        self._request = request
+        machine.hooks[shape.function.name] = self._search
+        machine.hooks["swiotlb_tbl_map_single"] = self._map_single
+        for name in copiers(machine.program, shape.function.name):
+            machine.hooks[name] = lambda state, arguments, node: NOTHING
+        for name in _UNMAPS:
+            machine.hooks[name] = lambda state, arguments, node: NOTHING
+        machine.events.clear()
+        self._state = machine.start_state.fork(TRUE)
+        values = entry_values(machine, request)
+        arguments = machine.bind(function, values)
+        self._result = machine.invoke(
+            function, arguments, self._state, c.Empty(function.line)
+        )
+
+    def _search(self, state: State, arguments: list[Value], node: c.Call) -> Value:
+        names = [name for _, name, _ in self._shape.function.parameters]
+        given = dict(zip(names, arguments, strict=True))
+        self._machine.event("search", state, **given)
+        return self._found
+
+    def _map_single(
+        self, state: State, arguments: list[Value], node: c.Call
+    ) -> Value | None:
+        machine = self._machine
+        function = machine.program.function("swiotlb_tbl_map_single")
+        if function is None:
+            return None
+        names = [name for _, name, _ in function.parameters]
+        machine.event("bounce", state, **dict(zip(names, arguments, strict=True)))
+        result = machine.invoke(function, arguments, state, node)
+        word = machine.as_word(result, node)
+        self._padding.append((state.condition, (word - POOL_START).cast(U32)))
+        return result
+
+    def refused(self) -> Truth:
+        """Where the entry point fails."""
+        result = self._result
+        if isinstance(result, Word) and self._cell.path is Path.LINK:
+            return result.ne(0)
+        if isinstance(result, Word):
+            return result.eq(u64(~0))
+        if isinstance(result, Pointer):
+            return Truth(result.at is None)
+        if isinstance(result, Address):
+            return ~result.there
+        need = "a result that is an address or a page"
+        raise NotUnderstood("kernel/dma/swiotlb.c", 0, "the result", need)
+
+    def printed(self) -> Word | None:
+        """The size in the message that the buffer is full, if one is printed."""
+        for event in self._machine.events:
+            if event.kind == "log" and _FULL in event.data["text"]:
+                for number in event.data["numbers"]:
+                    if isinstance(number, Word):
+                        return number.cast(U64)
+        return None
+
+    def mapping(self, printed: Word | None) -> Mapping:
+        """What the run shows."""
+        searches = [e for e in self._machine.events if e.kind == "search"]
+        kind = "search" if self._cell.path is Path.ALLOC else "bounce"
+        bounced = FALSE
+        for event in self._machine.events:
+            if event.kind == kind:
+                bounced = bounced | event.condition
+        nothing = Word(0, U64)
+        total = self._chosen("search", "alloc_size", nothing)
+        mask = self._chosen("search", "alloc_align_mask", Word(0, U32))
+        padding = Word(0, U32)
+        for condition, word in reversed(self._padding):
+            padding = ite(condition, word, padding)
+        refused = self.refused()
+        if not searches:
+            refused = refused | bounced
+        return Mapping(
+            bounced=bounced,
+            refused=refused,
+            alloc_align_mask=mask,
+            padding=padding,
+            total=total,
+            printed=total if printed is None else printed,
+            nslots=self._slots(total),
+            orig_addr=self._chosen("bounce", "orig_addr", self._request.orig_addr),
+            size=self._chosen("bounce", "mapping_size", self._request.size),
+        )
+
+    def _chosen(self, kind: str, name: str, chosen: Word) -> Word:
+        """An argument of the first such call on each path, ``chosen`` if none."""
+        for event in reversed(self._machine.events):
+            if event.kind == kind and name in event.data:
+                word = self._machine.as_word(event.data[name], c.Empty(0))
+                word = word.cast(chosen.ctype)
+                value = merge_values(event.condition, word, chosen)
+                assert isinstance(value, Word)
+                chosen = value
+        return chosen
+
+    def _slots(self, total: Word) -> Word:
+        machine = self._machine
+        state = machine.start_state.fork(TRUE)
+        value = machine.run("nr_slots", [total], state)
+        return machine.as_word(value, c.Empty(0)).cast(U32)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which functions of a program call which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.walk import calls_in
+from bounceproof.source.program.program import Program
+
+COPIES = frozenset({"memcpy", "memcpy_from_page", "memcpy_to_page"})
+
+
+def reachable(program: Program, start: str, file: str = "") -> Iterator[c.Function]:
+    """``start``, as ``file`` sees it, and the functions it can call, nearest first.
+
+    Functions that the parser could not read are left out.
+    """
+    queue, seen = [(start, file)], {start}
+    while queue:
+        name, file = queue.pop(0)
+        try:
+            function = program.function(name, file)
+        except Exception:  # not needed until it is evaluated
+            continue
+        if function is None:
+            continue
+        yield function
+        for called in calls_in(function.body):
+            if called not in seen:
+                seen.add(called)
+                queue.append((called, function.file))
+
+
+def copiers(program: Program, search: str) -> list[str]:
+    """The functions below swiotlb_tbl_map_single() that copy, and do not search.
+
+    They return nothing: what they copy decides nothing of the mapping.
+    """
+    return [
+        function.name
+        for function in reachable(program, "swiotlb_tbl_map_single")
+        if isinstance(function.result, c.VoidType)
+        and COPIES.intersection(calls_in(function.body))
+        and all(below.name != search for below in reachable(program, function.name))
+    ]

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The declarations of a kernel tree, by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tree_sitter_c
+from tree_sitter import Language, Parser
+from tree_sitter import Node as Syntax
+
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.convert import Converter
+from bounceproof.source.cparse.declare import base_type, declarator, text_of
+from bounceproof.source.cparse.preprocess import Preprocessor, Unit
+from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
+from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
+from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
+
+_LANGUAGE = Language(tree_sitter_c.language())
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field's type; ``bits`` where it is a bit-field."""
+
+    type: c.Type
+    bits: int | None
+
+
+@dataclass(slots=True)
+class Global:
+    """A variable of a file; ``fixed`` where it is const and its value is given."""
+
+    file: str
+    type: c.Type
+    value: c.Expr | None
+    fixed: bool = False
+
+
+@dataclass(slots=True)
+class _Found:
+    file: str
+    node: Syntax
+    static: bool
+    converted: c.Function | None = None
+
+
+class Program:
+    """Functions, structures, enumerators and variables of the files that matter.
+
+    Where names clash, the file that asks comes first, then headers, then the rest.
+    """
+
+    def __init__(
+        self, tree: Tree, page_size: int, config: Mapping[str, str] | None = None
+    ) -> None:
+        self.tree = tree
+        self.page_size = page_size
+        self.config = {**DEFAULT_CONFIG, **(config or {})}
+        self.typedefs: dict[str, c.Type] = {}
+        self.structs: dict[str, dict[str, Field]] = {}
+        self.unions: set[str] = set()
+        self.enumerators: dict[str, tuple[c.Expr | None, str | None]] = {}
+        self.globals: dict[str, Global] = {}
+        self.units: dict[str, Unit] = {}
+        self._functions: dict[str, list[_Found]] = {}
+        self._parser = Parser(_LANGUAGE)
+        self._load(page_size.bit_length() - 1)
+
+    def _load(self, page_shift: int) -> None:
+        shared = Preprocessor(self.config, prelude(page_shift))
+        added = [path for path in self.tree.added if path.endswith(".h")]
+        for path in (*HEADERS, *added):
+            self._read(path, shared)
+        extra = [path for path in self.tree.added if path.endswith(".c")]
+        for path in (*SOURCES, *extra):
+            self._read(path, shared.fork())
+        structs, enumerators = dict(self.structs), dict(self.enumerators)
+        self._collect(shared.fork().run("(outside)", OUTSIDE_TYPES))
+        self.structs.update(structs)
+        self.enumerators.update(enumerators)
+
+    def _read(self, path: str, preprocessor: Preprocessor) -> None:
+        text = self.tree.read(path)
+        if text is not None:
+            self._collect(preprocessor.run(path, text))
+
+    def _collect(self, unit: Unit) -> None:
+        self.units[unit.file] = unit
+        data = unit.text.encode("utf-8", "surrogateescape")
+        self._walk(self._parser.parse(data).root_node, unit.file)
+
+    def _walk(self, root: Syntax, file: str) -> None:
+        for node in root.named_children:
+            if node.type == "function_definition":
+                self._add_function(node, file)
+            elif node.type == "declaration":
+                self._add_declaration(node, file)
+            elif node.type == "type_definition":
+                self._add_typedef(node)
+            elif node.type in ("struct_specifier", "union_specifier"):
+                self._add_struct(node)
+            elif node.type == "enum_specifier":
+                self._add_enum(node)
+
+    def _add_function(self, node: Syntax, file: str) -> None:
+        name, _ = declarator(node.child_by_field_name("declarator"), c.VoidType())
+        static = any(text_of(child) == "static" for child in node.children)
+        self._functions.setdefault(name, []).append(_Found(file, node, static))
+
+    def _add_declaration(self, node: Syntax, file: str) -> None:
+        kind = node.child_by_field_name("type")
+        if kind is None:
+            return
+        self._add_specifier(kind)
+        if any(text_of(child) == "extern" for child in node.children):
+            return
+        base = base_type(kind, self.typedefs)
+        for child in node.children_by_field_name("declarator"):
+            value = None
+            shape = child
+            if child.type == "init_declarator":
+                shape = child.child_by_field_name("declarator") or child
+                initial = child.child_by_field_name("value")
+                value = Converter(self.typedefs).expr(initial) if initial else None
+            name, ctype = declarator(shape, base)
+            if isinstance(ctype, c.FunctionType) or not name:
+                continue
+            old = self.globals.get(name)
+            if old is None or old.value is None:
+                const = any(text_of(part) == "const" for part in node.children)
+                fixed = const and value is not None
+                fixed = fixed and not isinstance(ctype, c.PointerType)
+                self.globals[name] = Global(file, ctype, value, fixed)
+
+    def _add_typedef(self, node: Syntax) -> None:
+        kind = node.child_by_field_name("type")
+        if kind is None:
+            return
+        self._add_specifier(kind)
+        base = base_type(kind, self.typedefs)
+        for child in node.children_by_field_name("declarator"):
+            name, ctype = declarator(child, base)
+            if name:
+                self.typedefs[name] = ctype
+
+    def _add_specifier(self, node: Syntax) -> None:
+        if node.type in ("struct_specifier", "union_specifier"):
+            self._add_struct(node)
+        elif node.type == "enum_specifier":
+            self._add_enum(node)
+
+    def _add_struct(self, node: Syntax) -> None:
+        body = node.child_by_field_name("body")
+        kind = base_type(node, self.typedefs)
+        if body is None or not isinstance(kind, c.StructType):
+            return
+        fields: dict[str, Field] = {}
+        self._add_fields(body, fields)
+        self.structs[kind.tag] = fields
+        if node.type == "union_specifier":
+            self.unions.add(kind.tag)
+
+    def _add_fields(self, body: Syntax, fields: dict[str, Field]) -> None:
+        for child in body.named_children:
+            kind = child.child_by_field_name("type")
+            if child.type != "field_declaration" or kind is None:
+                continue
+            self._add_specifier(kind)
+            base = base_type(kind, self.typedefs)
+            shapes = child.children_by_field_name("declarator")
+            inner = kind.child_by_field_name("body")
+            if not shapes and inner is not None:
+                self._add_fields(inner, fields)
+            for shape in shapes:
+                name, ctype = declarator(shape, base)
+                fields[name] = Field(ctype, _bits_after(shape))
+
+    def _add_enum(self, node: Syntax) -> None:
+        body = node.child_by_field_name("body")
+        previous: str | None = None
+        for child in body.named_children if body else []:
+            name = child.child_by_field_name("name")
+            if child.type != "enumerator" or name is None:
+                continue
+            value = child.child_by_field_name("value")
+            converted = Converter(self.typedefs).expr(value) if value else None
+            self.enumerators[text_of(name)] = (converted, previous)
+            previous = text_of(name)
+
+    def function(self, name: str, file: str = "") -> c.Function | None:
+        """The function ``name`` as code in ``file`` sees it; None if there is none.
+
+        Raises NotUnderstood where the parser could not read it.
+        """
+        found = self._functions.get(name)
+        if not found:
+            return None
+
+        def rank(entry: _Found) -> tuple[bool, bool, bool]:
+            header = entry.file.endswith(".h")
+            return entry.file != file, not header, entry.static
+
+        best = min(found, key=rank)
+        apart = best.file != file and best.static and not best.file.endswith(".h")
+        if apart and file:
+            return None
+        if best.converted is None:
+            best.converted = self._convert(best, name)
+        return best.converted
+
+    def _convert(self, found: _Found, name: str) -> c.Function:
+        if found.node.has_error:
+            line = _error_line(found.node)
+            text = self.units[found.file].line(line)
+            raise NotUnderstood(found.file, line, text, f"C that parses, in {name}()")
+        try:
+            return Converter(self.typedefs).function(found.node, found.file)
+        except RecursionError:
+            line = found.node.start_point[0] + 1
+            text = self.units[found.file].line(line)
+            need = "expressions that nest less deeply"
+            raise NotUnderstood(found.file, line, text, need) from None
+
+    def functions_in(self, file: str) -> list[str]:
+        """The names of the functions that ``file`` defines, in its order."""
+        pairs = [
+            (entry.node.start_byte, name)
+            for name, entries in self._functions.items()
+            for entry in entries
+            if entry.file == file
+        ]
+        return [name for _, name in sorted(pairs)]
+
+    def extent(self, name: str, file: str) -> tuple[int, int] | None:
+        """First and last line of the function ``name`` that ``file`` defines."""
+        for entry in self._functions.get(name, []):
+            if entry.file == file:
+                return entry.node.start_point[0] + 1, entry.node.end_point[0] + 1
+        return None
+
+    def source(self, function: c.Function) -> str:
+        """The preprocessed text of a function."""
+        for entry in self._functions[function.name]:
+            if entry.file == function.file:
+                return text_of(entry.node)
+        return ""
+
+    def assigns(self, name: str) -> bool:
+        """Whether code may assign the variable ``name`` (by its spelling)."""
+        change = re.compile(
+            rf"(?<![\w.>]){re.escape(name)}\s*([-+*/|&^]?=(?!=)|\+\+|--)|&{name}\b"
+        )
+        return any(change.search(unit.text) for unit in self.units.values())
+
+    def text(self, file: str, line: int) -> str:
+        """Line ``line`` of ``file`` as it is written."""
+        unit = self.units.get(file)
+        return unit.line(line).strip() if unit else ""
+
+
+def _bits_after(shape: Syntax) -> int | None:
+    following = shape.next_named_sibling
+    if following is None or following.type != "bitfield_clause":
+        return None
+    return int(text_of(following).lstrip(": "), 0)
+
+
+def _error_line(node: Syntax) -> int:
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.type == "ERROR" or current.is_missing:
+            return current.start_point[0] + 1
+        stack += [child for child in reversed(current.children) if child.has_error]
+    return node.start_point[0] + 1

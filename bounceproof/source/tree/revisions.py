@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The revisions of a git tree that touch the files that matter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bounceproof.source.errors import TreeError
+from bounceproof.source.tree.tree import HEADERS, SOURCES, GitStore
+
+_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit, its subject, and a name for the content of the files that matter."""
+
+    commit: str
+    subject: str
+    content: str
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), "-c", "core.fsmonitor=false", *arguments]
+    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TreeError(f"git: {error}") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["failed"])[-1]
+        raise TreeError(f"{repository}: {reason}")
+    return done.stdout
+
+
+def _revision(repository: Path, commit: str, subject: str) -> Revision:
+    content = GitStore(repository, commit).identify((*SOURCES, *HEADERS))
+    return Revision(commit, subject, content)
+
+
+def _named(repository: Path, name: str) -> Revision:
+    if name.startswith("-"):
+        raise TreeError(f"`{name}` is not a git revision")
+    line = _git(repository, "log", "-1", "--format=%H %s", name, "--").strip()
+    commit, _, subject = line.partition(" ")
+    return _revision(repository, commit, subject)
+
+
+def revisions(spec: str, good: str, bad: str) -> list[Revision]:
+    """From ``good`` to ``bad``, oldest first, each content once in a row.
+
+    Commits that leave the files that matter as they were are left out, but for the
+    two ends.  Raises TreeError.
+    """
+    repository = Path(spec).expanduser()
+    if not repository.is_dir():
+        raise TreeError(f"{spec}: no such directory")
+    first, last = _named(repository, good), _named(repository, bad)
+    span = f"{first.commit}..{last.commit}"
+    listed = _git(
+        repository,
+        *("log", "--reverse", "--topo-order", "--format=%H %s", span, "--"),
+        *(*SOURCES, *HEADERS),
+    )
+    found = [first]
+    for line in listed.splitlines():
+        commit, _, subject = line.partition(" ")
+        revision = _revision(repository, commit, subject)
+        if revision.content != found[-1].content:
+            found.append(revision)
+    if found[-1].content != last.content:
+        found.append(last)
+    return found

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree: a directory, a git revision, an archive, with patches on top."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import lzma
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from bounceproof.source.errors import PatchError, TreeError
+from bounceproof.source.tree.blocks import NoBlocks, read_members
+from bounceproof.source.tree.patch import MAX_BYTES, FilePatch, apply_patch, parse_patch
+
+MAX_FILE = 8 << 20
+MAX_ARCHIVE = 8 << 30
+
+SOURCES = (
+    "kernel/dma/swiotlb.c",
+    "kernel/dma/direct.c",
+    "kernel/dma/mapping.c",
+    "drivers/iommu/dma-iommu.c",
+    "drivers/iommu/iova.c",
+    "drivers/nvme/host/pci.c",
+)
+HEADERS = (
+    "include/linux/sizes.h",
+    "include/linux/dma-direction.h",
+    "include/linux/device.h",
+    "include/linux/iommu.h",
+    "include/linux/dma-mapping.h",
+    "include/linux/dma-map-ops.h",
+    "include/linux/swiotlb.h",
+    "include/linux/dma-direct.h",
+    "include/linux/iova.h",
+    "include/linux/iommu-helper.h",
+    "include/linux/iommu-dma.h",
+    "include/linux/dma-iommu.h",
+    "kernel/dma/direct.h",
+    "drivers/iommu/dma-iommu.h",
+    "drivers/nvme/host/nvme.h",
+)
+WANTED = frozenset((*SOURCES, *HEADERS, "Makefile"))
+
+
+class Store(Protocol):
+    """Where the unpatched files are."""
+
+    def read(self, path: str) -> str | None: ...
+    def want(self, paths: Iterable[str]) -> None: ...
+
+
+class DirectoryStore:
+    """Files below a directory; symbolic links that leave it are not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def want(self, paths: Iterable[str]) -> None:
+        """Nothing to prepare."""
+
+    def read(self, path: str) -> str | None:
+        full = (self.root / path).resolve()
+        if not full.is_relative_to(self.root) or not full.is_file():
+            return None
+        if full.stat().st_size > MAX_FILE:
+            raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+        return full.read_bytes().decode("utf-8", "surrogateescape")
+
+
+class GitStore:
+    """Files of one revision, out of the object store; nothing is checked out."""
+
+    def __init__(self, repository: Path, revision: str) -> None:
+        self.repository = repository
+        if revision.startswith("-") or not revision:
+            raise TreeError(f"`{revision}` is not a git revision")
+        found = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
+        if found is None:
+            raise TreeError(f"{repository}: no git revision `{revision}`")
+        self.tree = found.decode().strip()
+
+    def _git(self, *arguments: str) -> bytes | None:
+        safe = {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        command = ["git", "-C", str(self.repository), "-c", "core.fsmonitor=false"]
+        try:
+            done = subprocess.run(
+                [*command, *arguments],
+                capture_output=True,
+                env={**os.environ, **safe},
+                timeout=60,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TreeError(f"git: {error}") from None
+        return done.stdout if done.returncode == 0 else None
+
+    def want(self, paths: Iterable[str]) -> None:
+        """Nothing to prepare."""
+
+    def read(self, path: str) -> str | None:
+        data = self._git("cat-file", "blob", f"{self.tree}:{path}")
+        if data is not None and len(data) > MAX_FILE:
+            raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+        return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    def identify(self, paths: Sequence[str]) -> str:
+        """A name for the content of ``paths``, without reading it."""
+        listed = self._git("ls-tree", "-z", self.tree, "--", *paths)
+        return hashlib.sha256(listed or b"").hexdigest()
+
+
+class ArchiveStore:
+    """Files of a tar archive; the top directory is dropped.
+
+    The archive is read through once; the files that matter are then kept in the
+    user's cache directory, under a name made of its path, time and size.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        self.archive = archive
+        self._wanted: set[str] = set(WANTED)
+        self._files: dict[str, str] | None = None
+
+    def want(self, paths: Iterable[str]) -> None:
+        """Also keep ``paths`` when the archive is read."""
+        if not self._wanted.issuperset(paths):
+            self._wanted.update(paths)
+            self._files = None
+
+    def read(self, path: str) -> str | None:
+        if path not in self._wanted:
+            self.want([path])
+        if self._files is None:
+            self._files = self._remembered() or self._scan()
+            self._remember(self._files)
+        return self._files.get(path)
+
+    def _cache(self) -> Path:
+        """Where what was read of this archive is kept between runs."""
+        state = self.archive.stat()
+        parts = (str(self.archive.resolve()), state.st_mtime_ns, state.st_size)
+        wanted = sorted(self._wanted)
+        name = hashlib.sha256(json.dumps([parts, wanted]).encode()).hexdigest()
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(base) / "bounceproof" / f"{name}.json"
+
+    def _remembered(self) -> dict[str, str] | None:
+        try:
+            held = json.loads(self._cache().read_bytes())
+        except (OSError, ValueError):
+            return None
+        return held if isinstance(held, dict) else None
+
+    def _remember(self, files: dict[str, str]) -> None:
+        cache = self._cache()
+        if cache.exists():
+            return
+        with contextlib.suppress(OSError, ValueError):
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            scratch = cache.with_suffix(f".{os.getpid()}")
+            scratch.write_text(json.dumps(files))
+            scratch.replace(cache)
+
+    def _scan(self) -> dict[str, str]:
+        with contextlib.suppress(NoBlocks, OSError, lzma.LZMAError):
+            found = read_members(self.archive, self._wanted, MAX_FILE)
+            return {p: d.decode("utf-8", "surrogateescape") for p, d in found.items()}
+        try:
+            with tarfile.open(self.archive, "r|*") as archive:
+                return self._collect(archive)
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise TreeError(f"{self.archive}: {error}") from None
+        except Exception as error:  # lzma.LZMAError, zlib.error: no common base
+            raise TreeError(f"{self.archive}: not readable: {error}") from None
+
+    def _collect(self, archive: tarfile.TarFile) -> dict[str, str]:
+        files: dict[str, str] = {}
+        for member in archive:
+            if member.offset > MAX_ARCHIVE:
+                raise TreeError(f"{self.archive}: more than {MAX_ARCHIVE >> 30} GiB")
+            parts = PurePosixPath(member.name).parts
+            path = "/".join(parts[1:])
+            if path not in self._wanted or not member.isfile():
+                continue
+            if member.size > MAX_FILE:
+                raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+            stream = archive.extractfile(member)
+            if stream is not None:
+                files[path] = stream.read().decode("utf-8", "surrogateescape")
+            if len(files) == len(self._wanted):
+                break
+        return files
+
+
+class Tree:
+    """The files of one kernel, patched.
+
+    ``name`` is what the user called it, ``added`` the paths that patches create,
+    ``patches`` what those are called.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self.name = name
+        self.added: tuple[str, ...] = ()
+        self.touched: tuple[str, ...] = ()
+        self.patches: tuple[str, ...] = ()
+        self._patched: dict[str, str | None] = {}
+        self._read: dict[str, str | None] = {}
+
+    def read(self, path: str) -> str | None:
+        """The text of ``path`` with the patches applied, or None."""
+        if path in self._patched:
+            return self._patched[path]
+        if path not in self._read:
+            self._read[path] = self._store.read(path)
+        return self._read[path]
+
+    def apply(self, changes: list[FilePatch], name: str) -> None:
+        """Apply one patch; PatchError where a hunk does not fit."""
+        paths = [path for change in changes for path in change.paths]
+        self._store.want(paths)
+        before = {path for path in paths if self.read(path) is None}
+        result = apply_patch(changes, self.read, name)
+        self.patches = (*self.patches, name)
+        self._patched.update(result)
+        born = [p for p in result if p in before and result[p] is not None]
+        self.added = tuple(dict.fromkeys((*self.added, *born)))
+        self.touched = tuple(dict.fromkeys((*self.touched, *result)))
+
+    @property
+    def version(self) -> str | None:
+        """The version the top Makefile states, or None."""
+        text = self.read("Makefile") or ""
+        found: dict[str, str] = dict(
+            re.findall(
+                r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)",
+                text,
+                re.M,
+            )
+        )
+        if not found.get("VERSION"):
+            return None
+        parts = [found["VERSION"], found.get("PATCHLEVEL", "0")]
+        if found.get("SUBLEVEL", "0") not in ("", "0"):
+            parts.append(found["SUBLEVEL"])
+        return ".".join(parts) + found.get("EXTRAVERSION", "")
+
+    def fingerprint(self) -> str:
+        """A name for the content of the files that matter."""
+        digest = hashlib.sha256()
+        for path in sorted((*SOURCES, *HEADERS, *self.added)):
+            text = self.read(path)
+            digest.update(f"{path}\0{'-' if text is None else len(text)}\0".encode())
+            digest.update((text or "").encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+
+def open_tree(spec: str, patches: Sequence[str] = ()) -> Tree:
+    """The tree ``spec`` with ``patches`` (paths, ``-`` for stdin) on top, in order.
+
+    ``spec`` is a directory, ``DIRECTORY@REVISION`` or a tar archive.
+    """
+    tree = Tree(_open_store(spec), spec)
+    for patch in patches:
+        tree.apply(parse_patch(_patch_bytes(patch), patch), patch)
+    if tree.read("kernel/dma/swiotlb.c") is None:
+        raise TreeError(f"{spec}: no kernel/dma/swiotlb.c: not a kernel tree")
+    return tree
+
+
+def _open_store(spec: str) -> Store:
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return DirectoryStore(path)
+    if path.is_file():
+        return ArchiveStore(path)
+    for index in [i for i, c in enumerate(spec) if c == "@"]:
+        directory = Path(spec[:index]).expanduser()
+        if directory.is_dir():
+            return GitStore(directory, spec[index + 1 :])
+    raise TreeError(f"{spec}: no such directory, archive or DIRECTORY@REVISION")
+
+
+def _patch_bytes(patch: str) -> bytes:
+    if patch == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(patch).expanduser().open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PatchError(f"{patch}: {error.strerror}") from None
