@@ -82,11 +82,12 @@ def tree_model(
     name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
 ) -> KernelModel:
     """The kernel of a tree, revision or archive, with patches applied in memory."""
+    from bounceproof.solver.prover import SolverProver
     from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.tree.tree import open_tree
 
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
-    return TreeKernel(tree, _settings(settings))
+    return TreeKernel(tree, _settings(settings), SolverProver())
 
 
 def model_of(
@@ -102,11 +103,16 @@ def model_of(
     return BuiltinKernel(state_of(name))
 
 
-def base_of(name: str, model: KernelModel, patches: tuple[str, ...]) -> KernelModel:
+def base_of(
+    name: str,
+    model: KernelModel,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...] = (),
+) -> KernelModel:
     """What ``name`` is without its fixes or patches."""
     if not is_tree(name):
         return BuiltinKernel(base_state(name))
-    return tree_model(name) if patches else model
+    return tree_model(name, (), settings) if patches else model
 
 
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -118,6 +118,40 @@ class Mapping:
     size: Word
 
 
+class Counting(StrEnum):
+    """What a counted search counts up to the slots of its area.
+
+    ``steps``: every step, whole; ``to_end``: of a step over the area's end only what
+    is left of the area; ``turns``: one for each turn of the loop.
+    """
+
+    STEPS = "steps"
+    TO_END = "steps inside the area"
+    TURNS = "turns"
+
+
+class Passes(StrEnum):
+    """Where a counted search gives up: back at its start, or after all of the area
+    once more from slot 0."""
+
+    TO_START = "back at the start"
+    WHOLE = "after a whole second pass"
+
+
+class Wrap(StrEnum):
+    """Where a step over the area's end leads: to slot 0, or as far past it."""
+
+    TO_ZERO = "to slot 0"
+    MODULO = "as far past slot 0"
+
+
+class Jump(StrEnum):
+    """How the stride is taken: added, or up to the next multiple of it."""
+
+    ADD = "by the stride"
+    ROUND_UP = "to the next multiple of the stride"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchRule:
     """The slot search for one cell, alloc_align_mask and side of PAGE_SIZE.
@@ -131,6 +165,8 @@ class SearchRule:
     comes back to the start.  ``fall_through``: an inadmissible slot is tested too.
     ``page_check``: the result fails unless it is page aligned.
     ``iotlb_align_mask`` is the value the kernel's variable of that name ends with.
+    ``counting``, ``wrap``, ``jump`` and ``passes`` say how steps are counted and taken;
+    one step of the loop is :func:`bounceproof.models.loop.turn`.
     """
 
     zero_mask: int
@@ -143,6 +179,20 @@ class SearchRule:
     page_check: bool
     alloc_align_mask: int
     iotlb_align_mask: int
+    counting: Counting = Counting.STEPS
+    wrap: Wrap = Wrap.TO_ZERO
+    jump: Jump = Jump.ADD
+    passes: Passes = Passes.TO_START
+
+    @property
+    def canonical(self) -> SearchRule:
+        """The same search, with what plays no part in it as in every such rule."""
+        alike = self
+        if not self.compare_mask:
+            alike = replace(alike, skip_zero=False)
+        if self.stride == 1:
+            alike = replace(alike, aligned_start=False, jump=Jump.ADD)
+        return alike
 
 
 class KernelModel(Protocol):
@@ -221,20 +271,4 @@ class Configured(Protocol):
     @property
     def options(self) -> tuple[tuple[str, str], ...]:
         """Options that go with the name, and their values."""
-        ...
-
-
-@runtime_checkable
-class TestsSlots(Protocol):
-    """A kernel whose own admissibility test can be evaluated."""
-
-    def admissible(
-        self,
-        cell: Cell,
-        alloc_align_mask: int,
-        large: bool,
-        tlb_addr: Word,
-        orig_addr: Word,
-    ) -> Truth:
-        """Whether the code accepts a slot at DMA address ``tlb_addr``."""
         ...

@@ -24,7 +24,6 @@ from bounceproof.models.request import (
     Path,
     Request,
     SearchRule,
-    TestsSlots,
 )
 from bounceproof.models.state import KernelState, LimitSource
 from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Truth, Word
@@ -75,7 +74,6 @@ def conform(
             *_numbers(built, read, cell, domain.device),
             *_rules(built, read, cell),
             *_mappings(built, read, cell, seconds),
-            *_predicates(built, read, cell, seconds),
             *_lives(built, read, cell, seconds),
         ):
             compared += 1
@@ -156,8 +154,8 @@ def _rules(built: KernelModel, read: KernelModel, cell: Cell) -> Compared:
     yield _same(cell, "alloc_align_masks", mine, theirs)
     for mask in mine:
         for large in (False, True):
-            one = built.search_rule(cell, mask, large)
-            two = read.search_rule(cell, mask, large)
+            one = built.search_rule(cell, mask, large).canonical
+            two = read.search_rule(cell, mask, large).canonical
             side = "a page or more" if large else "less than a page"
             for field in fields(SearchRule):
                 what = f"search {field.name}, {side}, alloc_align_mask {mask:#x}"
@@ -197,35 +195,6 @@ def _values_at(request: Request, point: Point, *words: Word | Truth) -> tuple[st
         else str(z3.is_true(model.model().eval(formula(word), True)))
         for word in words
     )
-
-
-def _predicates(
-    built: KernelModel, read: KernelModel, cell: Cell, seconds: float
-) -> Compared:
-    """The tree's own test of a slot against the masks of the built-in rule."""
-    if not isinstance(read, TestsSlots):
-        return
-    slot, orig = variable("slot_addr", PHYS_ADDR_T), variable("orig_addr", PHYS_ADDR_T)
-    shift = IO_TLB_SIZE - 1
-    for mask in built.alloc_align_masks(cell):
-        for large in (False, True):
-            rule = built.search_rule(cell, mask, large)
-            alike = ((slot ^ orig) & rule.compare_mask).eq(0)
-            if rule.skip_zero:
-                alike = alike | orig.eq(0)
-            expected = (slot & rule.zero_mask).eq(0) & alike
-            tested = read.admissible(cell, mask, large, slot, orig)
-            differ = (slot & shift).eq(0) & _unlike(expected, tested)
-            what = f"admissible slots, alloc_align_mask {mask:#x}"
-            answer = ask(Query(what, differ), seconds)
-            if answer.status is Status.UNKNOWN:
-                yield answer.reason
-            elif answer.model is not None:
-                words = {"slot_addr": slot, "orig_addr": orig}
-                point = minimise(what, differ, words, answer.model, seconds).point
-                yield Difference(cell, what, "one test", "another", point)
-            else:
-                yield None
 
 
 def _lives(

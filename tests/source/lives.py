@@ -7,7 +7,7 @@ from __future__ import annotations
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.tree.tree import Tree
 from tests.source.shapes import COUNTED, DIRECT_H, DMA_MAPPING_H, files
-from tests.source.trees import SWIOTLB, DictStore
+from tests.source.trees import SWIOTLB, DictStore, proved_kernel
 
 DMA_IOMMU = "drivers/iommu/dma-iommu.c"
 DIRECTIONS = """
@@ -175,4 +175,4 @@ def kernel(*changes: tuple[str, str, str]) -> TreeKernel:
     for file, old, new in changes:
         assert held[file].count(old) == 1, old
         held[file] = held[file].replace(old, new)
-    return TreeKernel(Tree(DictStore(held), "lives"))
+    return proved_kernel(Tree(DictStore(held), "lives"))

@@ -28,7 +28,7 @@ from tests.conftest import Run
 from tests.source.loops import BACKWARDS, LOOPS, NESTED
 from tests.source.shapes import tree
 from tests.source.test_debian import FOLDER
-from tests.source.trees import SWIOTLB
+from tests.source.trees import SWIOTLB, proved_kernel
 
 CELL = Cell(4096, 4096, Path.DIRECT, 0x3FFF)
 NARROW = Domain(
@@ -48,7 +48,7 @@ def small_areas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def finding(search: str, prop: Property, domain: Domain = NARROW) -> Finding:
-    return check_kernel(TreeKernel(tree(search)), domain, [prop], 60).findings[0]
+    return check_kernel(proved_kernel(tree(search)), domain, [prop], 60).findings[0]
 
 
 def followed(kernel: TreeKernel, numbers: PoolNumbers, orig: int, size: int) -> object:
@@ -68,7 +68,7 @@ def followed(kernel: TreeKernel, numbers: PoolNumbers, orig: int, size: int) -> 
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_what_is_followed_is_what_runs(name: str) -> None:
-    kernel, dice = TreeKernel(tree(LOOPS[name])), random.Random(name)
+    kernel, dice = proved_kernel(tree(LOOPS[name])), random.Random(name)
     with pytest.raises(NoSearchRule):
         kernel.search_rule(CELL, 0, True)
     found = 0

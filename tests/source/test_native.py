@@ -14,21 +14,20 @@ import pytest
 
 from bounceproof.models.request import Cell, Path
 from bounceproof.source.extract.run import PoolNumbers
-from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.native.fence import takes_network_away
 from bounceproof.source.native.native import NativeError, _execute, run_native
 from bounceproof.source.tree.tree import Tree
 from tests.conftest import Run
 from tests.source.shapes import CIRCULAR, COUNTED, files, tree
 from tests.source.test_shapes import without_areas
-from tests.source.trees import SWIOTLB, DictStore
+from tests.source.trees import SWIOTLB, DictStore, proved_kernel
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 
 
 @pytest.mark.parametrize("search", [COUNTED, CIRCULAR])
 def test_agrees_with_the_reader(search: str) -> None:
-    kernel = SourceKernel(tree(search))
+    kernel = proved_kernel(tree(search))
     dice = random.Random(11)
     for _ in range(6):
         cell = Cell(4096, 4096, Path.DIRECT, dice.choice((0, 0xFFF, 0x3FFF)))
@@ -47,7 +46,7 @@ def test_a_pool_without_areas() -> None:
 
 
 def test_an_endless_search_is_ended() -> None:
-    kernel = SourceKernel(tree(CIRCULAR))
+    kernel = proved_kernel(tree(CIRCULAR))
     cell = Cell(4096, 4096, Path.DIRECT, 0x3FFF)
     pool = PoolNumbers(1 << 30, 256, 1, 4)
     outcome = run_native(kernel, cell, 0x1800, 258 << 10, pool)
@@ -59,7 +58,7 @@ def test_what_cannot_be_compiled_stops_when_reached() -> None:
     texts[SWIOTLB] = texts[SWIOTLB].replace(
         "mapping_size > alloc_size", "strange(mapping_size)"
     )
-    kernel = SourceKernel(Tree(DictStore(texts), "changed"))
+    kernel = proved_kernel(Tree(DictStore(texts), "changed"))
     cell = Cell(4096, 4096, Path.DIRECT, 0xFFF)
     with pytest.raises(NativeError, match="strange"):
         run_native(kernel, cell, 0x1000, 100, PoolNumbers(1 << 30, 256))

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bounceproof.solver.prover import SolverProver
+from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.program.program import Program
 from bounceproof.source.tree.tree import Tree
 
@@ -22,6 +24,11 @@ class DictStore:
 
     def want(self, paths: Iterable[str]) -> None:
         """Nothing to prepare."""
+
+
+def proved_kernel(tree: Tree) -> TreeKernel:
+    """The kernel of a tree, with the solver that proves what is read off it."""
+    return TreeKernel(tree, None, SolverProver())
 
 
 def small_tree(text: str, **more: str) -> Tree:

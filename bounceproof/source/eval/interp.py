@@ -488,7 +488,7 @@ _EXECUTE: dict[type, Callable[[Interpreter, c.Statement, State], list[Outcome]]]
     c.Declare: Interpreter._declare,
     c.Block: Interpreter._block,
     c.If: Interpreter._if,
-    c.Loop: Interpreter._loop,
+    c.Loop: lambda machine, node, state: machine._loop(node, state),
     c.Switch: Interpreter._switch,
     c.Return: Interpreter._return,
     c.Goto: Interpreter._jump,

@@ -14,10 +14,10 @@ from bounceproof.models.request import Cell, Mapping, Pool
 from bounceproof.models.search import Found
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.memory import Location, Poison, State, Value
-from bounceproof.source.extract.machine import Layout, Machine, u64
+from bounceproof.source.eval.memory import Location, State, Value
+from bounceproof.source.extract.machine import Layout, u64
+from bounceproof.source.extract.marks import MarkingMachine
 from bounceproof.source.extract.run import read_lists
 from bounceproof.source.program.program import Program
 
@@ -30,7 +30,7 @@ class FreeRun:
     slots: Word
 
 
-class Follower(Machine):
+class Follower(MarkingMachine):
     """A machine that follows loops for a number of turns and marks no slots."""
 
     def __init__(self, program: Program, cell: Cell, layout: Layout) -> None:
@@ -64,38 +64,6 @@ class Follower(Machine):
         into = slot - self._free.first
         free = into < self._free.slots
         return ite(free, self._free.slots - into, Word(0, U32)).cast(ctype)
-
-    def passes_over(self, node: c.Loop, state: State) -> bool:
-        """Pass over a loop that writes to slots and to variables alone.
-
-        The variables must not be read afterwards; a loop without any slot written is
-        run, since what it computes matters.
-        """
-        names: set[str] = set()
-        marks = False
-        for found in walk(node):
-            if isinstance(found, c.Return | c.Goto):
-                return False
-            if not isinstance(found, c.Assign | c.Update):
-                continue
-            if isinstance(found.target, c.Name) and found.target.local:
-                names.add(found.target.name)
-            elif isinstance(found.target, c.Member | c.Index) and self.in_sink(
-                found.target, state
-            ):
-                marks = True
-            else:
-                return False
-        if not marks or not self._only_computes(node):
-            return False
-        frame = state.frames[state.frame]
-        for name in names:
-            frame[(state.frame, name)] = Poison("a loop passed over assigns it")
-        return True
-
-    def _only_computes(self, node: c.Loop) -> bool:
-        calls = [part for part in walk(node) if isinstance(part, c.Call)]
-        return all(self._changes_nothing(call) for call in calls)
 
     def gives_up(self, node: c.Node, state: State) -> bool:
         """Leave a path that goes on after ``loop_bound`` turns, and remember it."""

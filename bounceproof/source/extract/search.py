@@ -20,7 +20,7 @@ from bounceproof.source.extract.machine import POOL_START, Layout, Machine, u64
 from bounceproof.source.program.calls import reachable
 from bounceproof.source.program.program import Program
 
-_BOUNDARY_TEST = "iommu_is_span_boundary"
+BOUNDARY_TEST = "iommu_is_span_boundary"
 MANY_SLOTS = 1 << 20
 
 
@@ -70,11 +70,11 @@ def search_function(program: Program) -> c.Function:
     for start in ("swiotlb_tbl_map_single", "swiotlb_find_slots"):
         for function in reachable(program, start):
             loops = [node for node in walk(function.body) if isinstance(node, c.Loop)]
-            if any(_BOUNDARY_TEST in calls_in(loop) for loop in loops):
+            if any(BOUNDARY_TEST in calls_in(loop) for loop in loops):
                 direct.append(function)
             elif any(_tests_boundary(program, function, loop) for loop in loops):
                 indirect.insert(0, function)
-            elif _BOUNDARY_TEST in calls_in(function.body):
+            elif BOUNDARY_TEST in calls_in(function.body):
                 jumping.append(function)
     every = [*direct, *indirect, *jumping]
     told = [f for f in every if {name for _, name, _ in f.parameters} >= _SEARCHED_FOR]
@@ -88,8 +88,8 @@ def search_function(program: Program) -> c.Function:
 def _tests_boundary(program: Program, function: c.Function, loop: c.Loop) -> bool:
     """Whether the loop calls, itself or through others, the segment test."""
     names = calls_in(loop)
-    return _BOUNDARY_TEST in names or any(
-        called.name == _BOUNDARY_TEST
+    return BOUNDARY_TEST in names or any(
+        called.name == BOUNDARY_TEST
         for name in names
         for called in reachable(program, name, function.file)
     )

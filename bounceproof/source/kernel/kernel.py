@@ -30,8 +30,10 @@ from bounceproof.source.extract.machine import (
     Machine,
     u64,
 )
-from bounceproof.source.extract.rule import RuleReader, flags, many, numbers
+from bounceproof.source.extract.prover import Prover
+from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
+from bounceproof.source.extract.samples import flags, many, numbers
 from bounceproof.source.extract.search import Searched
 from bounceproof.source.program.calls import copiers, reachable
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
@@ -57,11 +59,18 @@ class SourceKernel:
     """The :class:`~bounceproof.models.request.KernelModel` of a tree.
 
     ``config`` overrides the stated configuration, ``CONFIG_NAME`` to ``y``, ``n`` or
-    a value.  Methods raise NotUnderstood for code the reader does not know.
+    a value.  ``prover`` proves what is concluded of the code; without one no search
+    has a rule.  Methods raise NotUnderstood for code the reader does not know.
     """
 
-    def __init__(self, tree: Tree, config: Dictionary[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        config: Dictionary[str, str] | None = None,
+        prover: Prover | None = None,
+    ) -> None:
         self.tree = tree
+        self._prover = prover
         self.stated = dict(config or {})
         self.config = {**DEFAULT_CONFIG, **self.stated}
         self._programs: dict[int, Program] = {}
@@ -87,7 +96,7 @@ class SourceKernel:
     def reader(self, page_size: int) -> RuleReader:
         """What reads the search loop."""
         if page_size not in self._readers:
-            self._readers[page_size] = RuleReader(self.program(page_size))
+            self._readers[page_size] = RuleReader(self.program(page_size), self._prover)
         return self._readers[page_size]
 
     def entry(self, path: Path, page_size: int = 4096) -> c.Function | None:
@@ -228,18 +237,6 @@ class SourceKernel:
             aligned = page_aligned(pool, found.slot, cell.page_size)
             return replace(found, found=found.found & aligned)
         return found
-
-    def admissible(
-        self,
-        cell: Cell,
-        alloc_align_mask: int,
-        large: bool,
-        tlb_addr: Word,
-        orig_addr: Word,
-    ) -> Truth:
-        """The C admissibility test of the slot whose DMA address is ``tlb_addr``."""
-        reader = self.reader(cell.page_size)
-        return reader.admissible(cell, alloc_align_mask, large, tlb_addr, orig_addr)
 
     def life(self, cell: Cell) -> SourceLife:
         """What becomes of mappings in ``cell``.  NoClosedForm for path ``link``."""

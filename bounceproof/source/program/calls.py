@@ -45,3 +45,15 @@ def copiers(program: Program, search: str) -> list[str]:
         and COPIES.intersection(calls_in(function.body))
         and all(below.name != search for below in reachable(program, function.name))
     ]
+
+
+def reachable_calls(program: Program, node: object, file: str) -> frozenset[str]:
+    """The names of all that is called below ``node``, as ``file`` sees it."""
+    names: set[str] = set()
+    for name in calls_in(node):
+        if name not in names:
+            names.add(name)
+            for function in reachable(program, name, file):
+                names.add(function.name)
+                names.update(calls_in(function.body))
+    return frozenset(names)
