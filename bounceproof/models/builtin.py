@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bounceproof.models import limits, mapping, rule
 from bounceproof.models.constants import SLOT_SET_BYTES
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.lifetime import BuiltinLife, Life
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
 from bounceproof.models.state import AllocAlign, IommuBounce, IovaLink, KernelState
@@ -22,6 +23,9 @@ class BuiltinKernel:
     @property
     def name(self) -> str:
         return self.state.name
+
+    def geometry(self, page_size: int) -> SlotGeometry:
+        return MAINLINE
 
     def unsupported(self, path: Path) -> str | None:
         if path is Path.LINK and self.state.iova_link is IovaLink.ABSENT:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bounceproof.models.constants import (
-    IO_TLB_DEFAULT_SLABS,
-    IO_TLB_SEGSIZE,
+    DEFAULT_POOL_BYTES,
     NO_SEG_BOUNDARY,
 )
 from bounceproof.models.devices import Device
@@ -73,7 +72,7 @@ def complete(
         "min_align_mask": _mask(model, device, page),
         "seg_boundary_mask": NO_SEG_BOUNDARY if boundary is None else boundary,
         "pool_start": GROWN_START if kind is PoolKind.GROWN else THREAD_POOL_START,
-        "nslabs": _nslabs(kind, page),
+        "nslabs": _nslabs(model, kind, page),
         "nareas": 1,
         "start_index": 0,
         "orig_addr": 0 if path == Path.ALLOC.value else THREAD_ORIG_ADDR,
@@ -90,10 +89,12 @@ def complete(
     return {**fields, "pool_kind": kind.value}
 
 
-def _nslabs(kind: PoolKind, page: int) -> int:
+def _nslabs(model: KernelModel, kind: PoolKind, page: int) -> int:
+    geometry = model.geometry(page)
+    slots = max(DEFAULT_POOL_BYTES >> geometry.shift, geometry.segsize)
     if kind is PoolKind.GROWN:
-        return min(IO_TLB_DEFAULT_SLABS, largest_nslabs(page))
-    return IO_TLB_DEFAULT_SLABS
+        return min(slots, largest_nslabs(page, geometry))
+    return slots
 
 
 def _check(model: KernelModel, fields: Mapping[str, Any]) -> None:
@@ -118,8 +119,9 @@ def _made(
         if asked.get(name, value) != value:
             why = f"the transient pool of this request has {value}"
             raise BadInput(name, asked[name], why)
-    slots = Word(min(nslabs, IO_TLB_SEGSIZE), UNSIGNED_INT)
-    block, start = int(block_bytes(cell, slots)), fields["pool_start"]
+    geometry = model.geometry(page)
+    slots = Word(min(nslabs, geometry.segsize), UNSIGNED_INT)
+    block, start = int(block_bytes(cell, slots, geometry)), fields["pool_start"]
     if nslabs and start % block:
         why = f"the pages of this transient pool lie at multiples of {block}"
         raise BadInput("pool_start", hex(start), why)

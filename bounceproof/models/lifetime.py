@@ -141,7 +141,7 @@ class Placed:
 
     def whole_pool(self) -> Range:
         """The bytes of a transient pool."""
-        length = self.pool.area_nslabs.cast(U64) << IO_TLB_SHIFT
+        length = self.pool.area_nslabs.cast(U64) << self.pool.geometry.shift
         return self.pool.start, self.pool.start + length
 
     def slots(self) -> Range:
@@ -152,7 +152,7 @@ class Placed:
         """The bytes that are nobody else's: of a transient pool, all of its pages."""
         if not self.transient:
             return self.slots()
-        block = block_bytes(self.cell, self.pool.area_nslabs)
+        block = block_bytes(self.cell, self.pool.area_nslabs, self.pool.geometry)
         return self.pool.start, self.pool.start + block
 
 

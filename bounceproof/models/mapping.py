@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE, SLOT_SET_BYTES
+from bounceproof.models.constants import IO_TLB_SIZE
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Request
 from bounceproof.models.state import (
     AllocAlign,
@@ -29,12 +30,12 @@ from bounceproof.models.word import (
 SLOT_LOW_BITS = IO_TLB_SIZE - 1
 
 
-def nr_slots(size: Word) -> Word:
+def nr_slots(size: Word, geometry: SlotGeometry = MAINLINE) -> Word:
     """Slots that hold ``size`` bytes: DIV_ROUND_UP(size, IO_TLB_SIZE), u64.
 
     Source: nr_slots(), kernel/dma/swiotlb.c.
     """
-    return (size.cast(U64) + SLOT_LOW_BITS) >> IO_TLB_SHIFT
+    return (size.cast(U64) + geometry.low) >> geometry.shift
 
 
 def align_offset(min_align_mask: int, align_mask: int, addr: Word) -> Word:
@@ -59,10 +60,10 @@ def get_order(size: Word, cell: Cell, largest: int = 64) -> Word:
     return order
 
 
-def block_bytes(cell: Cell, nslots: Word) -> Word:
+def block_bytes(cell: Cell, nslots: Word, geometry: SlotGeometry = MAINLINE) -> Word:
     """Bytes of the pages that ``nslots`` slots, up to a slot set, are put in (U64)."""
-    largest = max(SLOT_SET_BYTES.bit_length(), cell.page_shift)
-    order = get_order(nslots.cast(U64) << IO_TLB_SHIFT, cell, largest)
+    largest = max(geometry.set_bytes.bit_length(), cell.page_shift)
+    order = get_order(nslots.cast(U64) << geometry.shift, cell, largest)
     return Word(cell.page_size, U64) << order
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bounceproof.models.constants import IO_TLB_SHIFT
 from bounceproof.models.pools import serving
 from bounceproof.models.request import (
     Cell,
@@ -121,7 +120,7 @@ def _comparisons(rule: SearchRule, orig_addr: Word) -> list[tuple[bool, Truth]]:
 
 def slot_address(pool: Pool, slot: Word) -> Word:
     """Physical address of a pool-wide slot.  Source: slot_addr(), swiotlb.c."""
-    return pool.start + (slot.cast(pool.start.ctype) << IO_TLB_SHIFT)
+    return pool.start + (slot.cast(pool.start.ctype) << pool.geometry.shift)
 
 
 def search_areas(case: Case, mapping: Mapping, pool: Pool, areas: int) -> Found:

@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SHIFT,
     MAX_PAGE_ORDER,
     MAX_PHYS_BITS,
     OTHER_MAX_PAGE_ORDER,
 )
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.mapping import block_bytes
 from bounceproof.models.request import Cell, KernelModel, Mapping, Path, Pool, PoolKind
+from bounceproof.models.search import NoClosedForm
 from bounceproof.models.state import KernelState, ListInit, Pools
 from bounceproof.models.word import TRUE, U64, UNSIGNED_INT, Truth, Word, minimum
 
@@ -57,10 +57,10 @@ def lacks_pool(model: KernelModel, kind: PoolKind, path: Path | None) -> str | N
     return None
 
 
-def largest_nslabs(page_size: int) -> int:
+def largest_nslabs(page_size: int, geometry: SlotGeometry = MAINLINE) -> int:
     """Slots of the largest pool that swiotlb_alloc_pool() makes."""
     order = MAX_PAGE_ORDER.get(page_size, OTHER_MAX_PAGE_ORDER)
-    return page_size << order >> IO_TLB_SHIFT
+    return page_size << order >> geometry.shift
 
 
 def serving(model: KernelModel, cell: Cell, mapping: Mapping, pool: Pool) -> Pool:
@@ -68,14 +68,21 @@ def serving(model: KernelModel, cell: Cell, mapping: Mapping, pool: Pool) -> Poo
 
     That one has the slots asked for in one area whose index is 0.  It is cut to a slot
     set here: nothing finds more, as no entry of list[] is above IO_TLB_SEGSIZE.
+    Raises NoClosedForm for a pool of other slots than the kernel's own.
     """
+    own = model.geometry(cell.page_size)
+    if own != pool.geometry:
+        raise NoClosedForm(
+            f"{model.name} has {own}, the pool asked about {pool.geometry}"
+        )
     if cell.pool_kind is not PoolKind.TRANSIENT:
         return pool
     if not isinstance(model, HasState):
         raise TypeError(f"{model.name} has no transient pools here")
+    slot_set = Word(pool.geometry.segsize, UNSIGNED_INT)
     return replace(
         pool,
-        area_nslabs=minimum(mapping.nslots, Word(IO_TLB_SEGSIZE, UNSIGNED_INT)),
+        area_nslabs=minimum(mapping.nslots, slot_set),
         start_index=Word(0, UNSIGNED_INT),
         partial=True,
         list_clamped=model.state.list_init is ListInit.CLAMPED,
@@ -87,7 +94,7 @@ def placeable(cell: Cell, pool: Pool) -> Truth:
 
     Page 0 is never handed out.
     """
-    block = block_bytes(cell, pool.area_nslabs)
+    block = block_bytes(cell, pool.area_nslabs, pool.geometry)
     end = pool.start + block <= Word(1 << MAX_PHYS_BITS, U64)
     return (pool.start & (block - 1)).eq(0) & pool.start.ne(0) & end
 
@@ -106,7 +113,8 @@ def made_nslabs(model: KernelModel, page_size: int, nslots: int | None) -> int:
     """Slots of the transient pool made for ``nslots`` slots, 0 where none is made."""
     if nslots is None or not isinstance(model, HasState):
         return 0
+    geometry = model.geometry(page_size)
     refuses = model.state.pools is Pools.DYNAMIC_SIZE_CHECK
-    if nslots > IO_TLB_SEGSIZE and refuses:
+    if nslots > geometry.segsize and refuses:
         return 0
-    return min(nslots, largest_nslabs(page_size))
+    return min(nslots, largest_nslabs(page_size, geometry))

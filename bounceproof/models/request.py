@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.word import Truth, Word
 
 
@@ -82,7 +83,7 @@ class Pool:
     so that no run of slots can span a boundary.  ``bound`` is the most slots an area
     has where the loop is to be unrolled, 0 for the closed form.  ``partial``: its one
     area is no whole number of slot sets; ``list_clamped``: list[] ends with it all the
-    same, which says something of partial areas alone.
+    same, which says something of partial areas alone.  ``geometry``: its slots.
     """
 
     start: Word
@@ -93,6 +94,7 @@ class Pool:
     bound: int = 0
     partial: bool = False
     list_clamped: bool = False
+    geometry: SlotGeometry = MAINLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,10 @@ class KernelModel(Protocol):
     @property
     def name(self) -> str: ...
 
+    def geometry(self, page_size: int) -> SlotGeometry:
+        """The kernel's slots, for ``page_size`` bytes a page."""
+        ...
+
     def unsupported(self, path: Path) -> str | None:
         """Why requests cannot take ``path`` in this kernel, or None."""
         ...
@@ -253,6 +259,10 @@ class RunsItself(Protocol):
 @runtime_checkable
 class RunsHistories(Protocol):
     """A kernel that runs histories of calls on its own code."""
+
+    def geometry(self, page_size: int) -> SlotGeometry:
+        """See :class:`KernelModel`."""
+        ...
 
     def run_history(
         self, machine: Dictionary[str, Any], ops: list[dict[str, Any]]

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import gcd
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT, IO_TLB_SIZE
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.mapping import nr_slots
 from bounceproof.models.request import Pool, SearchRule
 from bounceproof.models.word import (
@@ -102,7 +102,9 @@ def _rem(value: Word, modulus: int) -> Word:
     return value % Word(modulus, UNSIGNED_INT)
 
 
-def geometry(rule: SearchRule, comparing: bool) -> Geometry:
+def geometry(
+    rule: SearchRule, comparing: bool, slots: SlotGeometry = MAINLINE
+) -> Geometry:
     """Period, block and step of ``rule``; ``comparing`` unless orig_addr is waived.
 
     Raises NoClosedForm where the slot bits compared have a gap, or where the stride
@@ -113,7 +115,7 @@ def geometry(rule: SearchRule, comparing: bool) -> Geometry:
     if not rule.stride:
         raise NoClosedForm("a stride of 0 never leaves a slot that does not fit")
     mask = rule.zero_mask | (rule.compare_mask if comparing else 0)
-    bits = mask >> IO_TLB_SHIFT
+    bits = mask >> slots.shift
     block = bits & -bits if bits else 1
     period = bits + block if bits else 1
     if period & (period - 1):
@@ -130,11 +132,15 @@ class Area:
     """One area of a pool as the search sees it.
 
     ``base`` is the area's first slot in the pool.  The DMA address of a slot is the
-    pool's start within the segment boundary plus 2 KiB a slot.
+    pool's start within the segment boundary plus IO_TLB_SIZE a slot.
     """
 
     pool: Pool
     base: Word
+
+    @property
+    def slots(self) -> SlotGeometry:
+        return self.pool.geometry
 
     @property
     def tbl_dma_addr(self) -> Word:
@@ -142,7 +148,7 @@ class Area:
 
     @property
     def max_slots(self) -> Word:
-        return (self.pool.seg_boundary_mask >> IO_TLB_SHIFT) + 1
+        return (self.pool.seg_boundary_mask >> self.slots.shift) + 1
 
     def segment_offset(self, slot: Word) -> Word:
         """Slots since the last segment boundary (unsigned long).
@@ -150,11 +156,11 @@ class Area:
         Source: iommu_is_span_boundary(), include/linux/iommu-helper.h.
         """
         index = (self.base + slot).cast(UNSIGNED_LONG)
-        return (nr_slots(self.tbl_dma_addr) + index) & (self.max_slots - 1)
+        return (nr_slots(self.tbl_dma_addr, self.slots) + index) & (self.max_slots - 1)
 
     def fits_empty(self, slot: Word, nslots: Word) -> Truth:
         """Whether ``nslots`` from ``slot`` fit an empty area: list[] and boundary."""
-        run = IO_TLB_SEGSIZE - (slot & (IO_TLB_SEGSIZE - 1))
+        run = self.slots.segsize - (slot & self.slots.set_low)
         if self.pool.list_clamped:
             run = minimum(run, self.pool.area_nslabs - slot)
         if self.pool.one_segment:
@@ -177,14 +183,14 @@ class Search:
 
     @property
     def geometry(self) -> Geometry:
-        return geometry(self.rule, self.comparing)
+        return geometry(self.rule, self.comparing, self.area.slots)
 
     def _compare_mask(self) -> int:
         return self.rule.compare_mask if self.comparing else 0
 
     def possible(self) -> Truth:
         """Whether any slot can be admissible: the bits asked for do not conflict."""
-        low = IO_TLB_SIZE - 1
+        low = self.area.slots.low
         dma, compare = self.area.tbl_dma_addr, self._compare_mask()
         clean = (dma & (self.rule.zero_mask & low)).eq(0)
         alike = ((dma ^ self.orig_addr) & (compare & low)).eq(0)
@@ -193,15 +199,16 @@ class Search:
 
     def distance(self, slot: Word) -> Word:
         """Slots from the start of the block at or before ``slot`` (below period)."""
-        wanted = (self.orig_addr & self._compare_mask()) >> IO_TLB_SHIFT
-        here = (self.area.tbl_dma_addr >> IO_TLB_SHIFT) + self.area.base + slot
+        shift = self.area.slots.shift
+        wanted = (self.orig_addr & self._compare_mask()) >> shift
+        here = (self.area.tbl_dma_addr >> shift) + self.area.base + slot
         period = Word(self.geometry.period - 1, U64)
         return ((here - wanted) & period).cast(UNSIGNED_INT)
 
     def accepts(self, slot: Word) -> Truth:
         """The predicate itself, bit for bit, on the address of ``slot``."""
         index = (self.area.base + slot).cast(U64)
-        address = self.area.tbl_dma_addr + (index << IO_TLB_SHIFT)
+        address = self.area.tbl_dma_addr + (index << self.area.slots.shift)
         clear = (address & self.rule.zero_mask).eq(0)
         return clear & ((address ^ self.orig_addr) & self._compare_mask()).eq(0)
 
@@ -255,7 +262,7 @@ class Search:
 
 def _chunk_after(area: Area, slot: Word) -> Word:
     """The next slot after ``slot`` where a slot set or a segment begins."""
-    slot_set = (slot | (IO_TLB_SEGSIZE - 1)) + 1
+    slot_set = (slot | area.slots.set_low) + 1
     ahead = area.max_slots - area.segment_offset(slot)
     boundary = slot.cast(U64) + ahead
     return minimum(boundary, slot_set.cast(U64)).cast(UNSIGNED_INT)
@@ -269,23 +276,24 @@ def candidates(area: Area, leg: Leg) -> list[Word]:
     visit in each chunk between two such borders stands for the others.  Where it does
     not, the visits come back to the same places after a while: all are listed.
     """
-    if leg.step > IO_TLB_SEGSIZE or IO_TLB_SEGSIZE % leg.step:
+    segsize, set_low = area.slots.segsize, area.slots.set_low
+    if leg.step > segsize or segsize % leg.step:
         return [
             leg.first,
             *(leg.second + leg.step * k for k in range(_turns(area, leg))),
         ]
     if area.pool.one_segment:
-        chunks = [(leg.first | (IO_TLB_SEGSIZE - 1)) + 1]
+        chunks = [(leg.first | set_low) + 1]
     else:
         chunks = [_chunk_after(area, leg.first)]
         for _ in range(3):
             chunks.append(_chunk_after(area, chunks[-1]))
-        first_set = (leg.first | (IO_TLB_SEGSIZE - 1)) + 1
-        chunks += [first_set, first_set + IO_TLB_SEGSIZE]
+        first_set = (leg.first | set_low) + 1
+        chunks += [first_set, first_set + segsize]
     found = [leg.first, *(leg.at_or_after(chunk) for chunk in chunks)]
-    if area.pool.one_segment or leg.step < 64:
+    if area.pool.one_segment or leg.step < segsize // 2:
         return found
-    turns = IO_TLB_SEGSIZE // leg.step
+    turns = segsize // leg.step
     return [*found, *(leg.second + leg.step * k for k in range(turns + 1))]
 
 
@@ -293,13 +301,15 @@ def _turns(area: Area, leg: Leg) -> int:
     """How many visits it takes until every place in a slot set has come by.
 
     With segment boundaries, until this has happened in slot sets that none cuts: the
-    places repeat after less than 512 slots, and of eight neighbouring slot sets none,
-    every one, every second or every fourth is cut, or at most one.
+    places repeat after ``sets`` slot sets, which is odd, and of eight neighbouring slot
+    sets none, every one, every second or every fourth is cut, or at most one.
     """
-    turns = IO_TLB_SEGSIZE // gcd(leg.step, IO_TLB_SEGSIZE)
+    segsize = area.slots.segsize
+    common = gcd(leg.step, segsize)
+    turns, sets = segsize // common, leg.step // common
     if area.pool.one_segment:
         return turns
-    return max(turns, 16 * IO_TLB_SEGSIZE // leg.step) + 1
+    return max(turns, max(16, 4 * sets) * segsize // leg.step) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +332,8 @@ _NEAR = 4
 def _foldable(search: Search) -> bool:
     """Whether all slot sets are alike to the search but for where it starts."""
     step, stride = search.geometry.step, search.rule.stride
-    whole = IO_TLB_SEGSIZE % step == 0 and stride <= step
     pool = search.area.pool
+    whole = pool.geometry.segsize % step == 0 and stride <= step
     return whole and pool.one_segment and not pool.partial
 
 
@@ -334,12 +344,12 @@ def _folded(search: Search) -> tuple[Search, Word]:
     starts in matters, and whether it is the first, the second or the last.  The slots
     left out lie between the second slot set and the one the search starts in.
     """
-    pool, shift = search.area.pool, IO_TLB_SEGSIZE.bit_length() - 1
+    pool, shift = search.area.pool, search.area.slots.set_bits
     sets, start = pool.area_nslabs >> shift, pool.start_index >> shift
     near = Word(_NEAR, UNSIGNED_INT)
     fewer, inner = minimum(sets, near), minimum(start, near - 2)
     place = ite((start + 1).eq(sets), fewer - 1, inner)
-    within = pool.start_index & (IO_TLB_SEGSIZE - 1)
+    within = pool.start_index & pool.geometry.set_low
     small = replace(
         pool, area_nslabs=fewer << shift, start_index=(place << shift) | within
     )
@@ -358,7 +368,7 @@ def search_empty(search: Search, nslots: Word) -> Found:
         return _first_of_visits(search, nslots)
     small, left_out = _folded(search)
     near = _first_of_visits(small, nslots)
-    ahead = near.slot >= (small.area.pool.start_index & ~(IO_TLB_SEGSIZE - 1))
+    ahead = near.slot >= (small.area.pool.start_index & ~search.area.slots.set_low)
     enough = nslots <= search.area.pool.area_nslabs
     slot = ite(ahead, near.slot + left_out, near.slot)
     return Found(near.found & enough, slot, near.endless & enough)

@@ -8,19 +8,18 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SHIFT,
-    IO_TLB_SIZE,
     MAX_AREA_SLOTS,
     PAGE_SIZES,
     U32_MAX,
 )
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.pools import MADE, lacks_pool, largest_nslabs
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.state import Areas
 
-NOT_SLOT_SETS = "not a whole number of slot sets of 128 slots"
+NOT_SLOT_SETS = "not a whole number of slot sets of {} slots"
 SMALLEST_PAGE, LARGEST_PAGE = 4096, 262144
+POOL_FIELDS = ("nslabs", "nareas", "start_index", "pool_start")
 U64_MAX = (1 << 64) - 1
 
 
@@ -57,17 +56,18 @@ def _granularity(given: Mapping[str, Any]) -> None:
         raise BadInput("granule", granule, f"larger than the page of {largest} bytes")
 
 
-def _pool(given: Mapping[str, Any]) -> None:
+def _pool(given: Mapping[str, Any], geometry: SlotGeometry) -> None:
     nslabs, nareas = given.get("nslabs"), given.get("nareas")
     index, start = given.get("start_index"), given.get("pool_start")
-    if nslabs is not None and (nslabs <= 0 or nslabs % IO_TLB_SEGSIZE):
-        raise BadInput("nslabs", nslabs, NOT_SLOT_SETS)
+    segsize, step = geometry.segsize, min(geometry.size, SMALLEST_PAGE)
+    if nslabs is not None and (nslabs <= 0 or nslabs % segsize):
+        raise BadInput("nslabs", nslabs, NOT_SLOT_SETS.format(segsize))
     if nareas is not None and not is_power(nareas):
         raise BadInput("nareas", nareas, "not a power of two")
     slots = MAX_AREA_SLOTS
     if nslabs is not None:
         slots = nslabs // (nareas or 1)
-        if nslabs % (nareas or 1) or slots % IO_TLB_SEGSIZE or not slots:
+        if nslabs % (nareas or 1) or slots % segsize or not slots:
             raise BadInput(
                 "nareas", nareas, f"areas of {nslabs} slots are not whole slot sets"
             )
@@ -76,12 +76,14 @@ def _pool(given: Mapping[str, Any]) -> None:
             raise BadInput("nslabs", nslabs, why)
     if index is not None and not 0 <= index < slots:
         raise BadInput("start_index", index, f"outside the area of {slots} slots")
-    if start is not None and (start < 0 or start % IO_TLB_SIZE or start > U64_MAX):
-        raise BadInput("pool_start", hex(start), "not a multiple of 2048 below 2^64")
+    if start is not None and (start < 0 or start % step or start > U64_MAX):
+        raise BadInput("pool_start", hex(start), f"not a multiple of {step} below 2^64")
 
 
-def validate(given: Mapping[str, Any]) -> None:
+def validate(given: Mapping[str, Any], geometry: SlotGeometry = MAINLINE) -> None:
     """Check the request fields in ``given``; absent ones and None are not judged.
+
+    ``geometry`` is that of the pool's slots.
 
     Raises BadInput.
     """
@@ -90,7 +92,7 @@ def validate(given: Mapping[str, Any]) -> None:
         _mask("min_align_mask", given["min_align_mask"], U32_MAX)
     if given.get("seg_boundary_mask") is not None:
         _mask("seg_boundary_mask", given["seg_boundary_mask"], U64_MAX)
-    _pool(given)
+    _pool(given, geometry)
     size, address = given.get("size"), given.get("orig_addr")
     if size is not None and not 0 < size <= U64_MAX:
         raise BadInput("size", size, "not from 1 to 2^64 - 1")
@@ -104,9 +106,17 @@ def validate(given: Mapping[str, Any]) -> None:
             raise BadInput(step, value, "not a power of two")
 
 
+def _geometry(model: KernelModel, given: Mapping[str, Any], page: int) -> SlotGeometry:
+    """The kernel's slots, where anything is said that depends on them."""
+    asked = any(given.get(name) is not None for name in POOL_FIELDS)
+    return model.geometry(page) if asked and is_power(page) else MAINLINE
+
+
 def validate_for(model: KernelModel, given: Mapping[str, Any]) -> None:
     """Check what depends on the kernel too.  Raises BadInput."""
-    validate(given)
+    page = given.get("page_size")
+    for size in PAGE_SIZES if page is None else (page,):
+        validate(given, _geometry(model, given, size))
     nareas, path = given.get("nareas"), given.get("path")
     single = isinstance(model, BuiltinKernel) and model.state.areas is Areas.SINGLE
     if nareas is not None and nareas > 1 and single:
@@ -117,15 +127,17 @@ def validate_for(model: KernelModel, given: Mapping[str, Any]) -> None:
             raise BadInput("path", path, reason)
 
 
-def _grown(given: Mapping[str, Any]) -> None:
+def _grown(model: KernelModel, given: Mapping[str, Any]) -> None:
     nslabs, start = given.get("nslabs"), given.get("pool_start")
     if nslabs is None:
         return
-    most = largest_nslabs(given.get("page_size") or max(PAGE_SIZES))
+    page = given.get("page_size") or max(PAGE_SIZES)
+    geometry = model.geometry(page)
+    most = largest_nslabs(page, geometry)
     if not is_power(nslabs) or nslabs > most:
         why = f"grown pools have a power of two of slots, up to {most}"
         raise BadInput("nslabs", nslabs, why)
-    length = nslabs << IO_TLB_SHIFT
+    length = nslabs << geometry.shift
     if start is not None and start % length:
         why = f"grown pools lie at multiples of their size, {length}"
         raise BadInput("pool_start", hex(start), why)
@@ -142,7 +154,7 @@ def validate_pool(model: KernelModel, given: Mapping[str, Any]) -> None:
     if reason is not None:
         raise BadInput("pool_kind", kind.value, reason)
     if kind is PoolKind.GROWN:
-        _grown(given)
+        _grown(model, given)
     if kind is not PoolKind.TRANSIENT:
         return
     for name in MADE:

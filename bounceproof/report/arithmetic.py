@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT, IO_TLB_SIZE
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.outcome import cases
 from bounceproof.models.request import (
     Cell,
@@ -34,6 +34,7 @@ class Shown:
     area_nslabs: int
     start_index: int
     seg_boundary_mask: int
+    geometry: SlotGeometry
 
     def request(self) -> Request:
         return Request(Word(self.orig_addr, U64), Word(self.size, U64))
@@ -44,6 +45,7 @@ class Shown:
             Word(self.area_nslabs, UNSIGNED_INT),
             Word(self.start_index, UNSIGNED_INT),
             Word(self.seg_boundary_mask, UNSIGNED_LONG),
+            geometry=self.geometry,
         )
 
 
@@ -77,10 +79,9 @@ def _sizes(shown: Shown, mapping: Mapping) -> list[Step]:
     else:
         source = f"{shown.size} + {padding}" if padding else f"{shown.size}"
     steps.append(("alloc_size", f"{source} = {total}"))
-    nslots = int(mapping.nslots)
-    steps.append(
-        ("nslots", f"{nslots} of {IO_TLB_SIZE} bytes; a slot set has {IO_TLB_SEGSIZE}")
-    )
+    nslots, slots = int(mapping.nslots), shown.geometry
+    text = f"{nslots} of {slots.size} bytes; a slot set has {slots.segsize}"
+    steps.append(("nslots", text))
     return steps
 
 
@@ -155,8 +156,3 @@ def arithmetic(model: KernelModel, shown: Shown) -> list[Step]:
     if not bool(mapping.bounced):
         return steps
     return steps + _sizes(shown, mapping) + _search(shown, mapping, model)
-
-
-def slot_bytes(slots: int) -> int:
-    """Bytes in ``slots`` slots."""
-    return slots << IO_TLB_SHIFT

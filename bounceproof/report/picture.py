@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 
 _LINE = 64
 
@@ -28,21 +28,24 @@ def slot_set(
     nslots: int,
     right: list[int],
     pad_slots: int = 0,
-    size: int = IO_TLB_SEGSIZE,
+    size: int | None = None,
+    slots: SlotGeometry = MAINLINE,
 ) -> list[str]:
     """The slot set of ``slot`` or, where nothing was found, the best attempt.
 
-    ``size`` is how many slots it has: fewer than a slot set in a transient pool.
+    ``size`` is how many of ``slots`` it has: fewer than a slot set in a transient pool.
 
     ``right`` are the admissible slots of the set, pool-wide or, for an attempt,
     counted from its start.  ``#`` is taken, ``p`` padding, ``|`` a right slot,
     ``.`` any other; a run that does not fit goes on past the end as ``x``.
     """
-    first = (slot or 0) & ~(IO_TLB_SEGSIZE - 1)
+    segsize = slots.segsize
+    size = segsize if size is None else size
+    first = (slot or 0) & ~slots.set_low
     marks = ["."] * size
-    whole = "slot set" if size == IO_TLB_SEGSIZE else "pool"
+    whole = "slot set" if size == segsize else "pool"
     for place in right:
-        marks[place % IO_TLB_SEGSIZE] = "|"
+        marks[place % segsize] = "|"
     if slot is not None:
         for k in range(slot - first, min(slot - first + nslots, size)):
             marks[k] = "#"
@@ -51,7 +54,7 @@ def slot_set(
         over = slot - first + nslots - size
         lines = _past_the_end(_rows(marks, first), over)
         return [*lines, "         # taken, p padding, | right slot"]
-    begin = min((place % IO_TLB_SEGSIZE for place in right), default=None)
+    begin = min((place % segsize for place in right), default=None)
     if begin is None:
         return [*_rows(marks, first), "         no right slot"]
     over = begin + nslots - size

@@ -8,7 +8,6 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.defaults import FIELDS
 from bounceproof.models.outcome import cases
 from bounceproof.models.pools import MADE, made_nslabs
@@ -102,7 +101,7 @@ def _folded(words: list[str]) -> list[str]:
     return lines
 
 
-def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
+def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
     """The request as the arithmetic takes it."""
     return Shown(
         cell=cell,
@@ -112,14 +111,15 @@ def shown_of(cell: Cell, fields: dict[str, Any]) -> Shown:
         area_nslabs=fields["nslabs"] // fields["nareas"],
         start_index=fields["start_index"],
         seg_boundary_mask=fields["seg_boundary_mask"],
+        geometry=model.geometry(cell.page_size),
     )
 
 
 def _drawn_slots(shown: Shown) -> int:
     """Slots of a slot set, or of the transient pool."""
     if shown.cell.pool_kind is not PoolKind.TRANSIENT:
-        return IO_TLB_SEGSIZE
-    return min(shown.area_nslabs, IO_TLB_SEGSIZE)
+        return shown.geometry.segsize
+    return min(shown.area_nslabs, shown.geometry.segsize)
 
 
 def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
@@ -162,13 +162,13 @@ def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[
     if not outcome["bounced"] or outcome["nslots"] is None:
         return []
     slot = outcome["slot"]
-    first = 0 if slot is None else slot & ~(IO_TLB_SEGSIZE - 1)
+    first = 0 if slot is None else slot & ~shown.geometry.set_low
     right = _right_slots(model, shown, first)
     padding = int(model.mapping(shown.cell, shown.request()).padding)
-    pads, size = padding >> IO_TLB_SHIFT, _drawn_slots(shown)
+    pads, size = padding >> shown.geometry.shift, _drawn_slots(shown)
     if not size:
         return []
-    drawn = slot_set(slot, outcome["nslots"], right, pads, size)
+    drawn = slot_set(slot, outcome["nslots"], right, pads, size, shown.geometry)
     name = "slot set" if shown.cell.pool_kind is not PoolKind.TRANSIENT else "pool"
     return ["", f"  the {name}:", *drawn]
 
@@ -232,7 +232,7 @@ def tell(
 ) -> list[str]:
     """A request as text: the arithmetic, the picture, the log line, the command."""
     fields = with_pool(model, fields, outcome)
-    shown = shown_of(cell, fields)
+    shown = shown_of(model, cell, fields)
     kind = "" if cell.pool_kind is PoolKind.DEFAULT else f"{cell.pool_kind}, "
     pool = (
         f"{kind}{fields['nslabs']} slots in {fields['nareas']} area(s) from "

@@ -164,6 +164,7 @@ def check_kernel(
         question = property_question(prop, model)
         wider = anywhere_question(prop, model)
         wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
+        wanted = replace(wanted, geometry=model.geometry)
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
         found = _ask(replace(wanted, unfinished=left, placeable=where_to))
@@ -233,7 +234,7 @@ def _worse(
     )
     spot = _both_placements(old, new, pairs, domain)
     hunted = Hunt(prop, domain, cells, question, run, confirm, seconds, None, spot)
-    return _ask(hunted)
+    return _ask(replace(hunted, geometry=new.geometry))
 
 
 def _both_placements(

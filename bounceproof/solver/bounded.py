@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.request import Cell
 from bounceproof.models.search import NoClosedForm
 from bounceproof.solver.domain import Domain
@@ -49,7 +48,7 @@ class _Open:
 
 
 class _Bounded:
-    """One property over areas of 128, 256, ... slots."""
+    """One property over areas of one slot set, of two, of four, ...."""
 
     def __init__(self, wanted: Hunt, why: str) -> None:
         self._wanted, self._why = wanted, why
@@ -61,7 +60,7 @@ class _Bounded:
 
     def ask(self) -> Finding:
         done = 0
-        for slots, domain in _domains(self._wanted.domain):
+        for slots, domain in _domains(self._wanted):
             began = monotonic()
             if done and self._left() < _GROWTH * self._last:
                 break
@@ -159,10 +158,12 @@ class _Bounded:
         return Finding(prop, verdict, cells, example, confirmed, reason, note, took)
 
 
-def _domains(domain: Domain) -> Iterator[tuple[int, Domain]]:
+def _domains(wanted: Hunt) -> Iterator[tuple[int, Domain]]:
     """Slots of an area, and the domain of such areas, smallest first."""
-    slots = IO_TLB_SEGSIZE
-    while slots <= MOST_SLOTS:
+    domain = wanted.domain
+    pages = {cell.page_size for cell, _ in wanted.cells}
+    least = slots = max(wanted.geometry(page).segsize for page in pages)
+    while slots <= max(MOST_SLOTS, least):
         areas = domain.nareas or 1
         if domain.nslabs is not None:
             areas = domain.nslabs // slots

@@ -84,7 +84,9 @@ def taken_slots(
             return _blocking(model, cell, point)
         except NoSearchRule:
             needed = _asked(model, cell, point)
-            return _all_but(point, int(odd_run(needed)), needed)
+            return _all_but(
+                point, int(odd_run(needed, model.geometry(cell.page_size))), needed
+            )
     return None
 
 
@@ -105,11 +107,13 @@ def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
     """Slots to take so that no visited slot fits and enough slots stay free."""
     slots = point["area_nslabs"]
     request = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
+    geometry = model.geometry(cell.page_size)
     pool = Pool(
         Word(point["pool_start"], U64),
         Word(slots, UNSIGNED_INT),
         Word(point["start_index"], UNSIGNED_INT),
         Word(point["seg_boundary_mask"], U64),
+        geometry=geometry,
     )
     mapping = model.mapping(cell, request)
     needed = int(mapping.nslots)
@@ -122,12 +126,12 @@ def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
                 first, second, limit = int(leg.first), int(leg.second), int(leg.limit)
                 if bool(leg.active) and first < limit:
                     visited |= {first, *range(second, limit, leg.step)}
-    if needed > IO_TLB_SEGSIZE:
+    if needed > geometry.segsize:
         return None
     if needed <= slots - len(visited):
         return runs_of(visited)
-    middle = IO_TLB_SEGSIZE - needed
-    return runs_of(range(middle, slots, IO_TLB_SEGSIZE))
+    middle = geometry.segsize - needed
+    return runs_of(range(middle, slots, geometry.segsize))
 
 
 def outcome_of(
@@ -268,7 +272,8 @@ def _misplaced(
     if not outcome["ok"] or not outcome["bounced"]:
         return False
     tlb = outcome["tlb_addr"]
-    slot_start = point["pool_start"] + outcome["slot"] * IO_TLB_SIZE
+    slot_size = model.geometry(cell.page_size).size
+    slot_start = point["pool_start"] + outcome["slot"] * slot_size
     if cell.path is Path.ALLOC:
         pages = -(-point["size"] // cell.page_size)
         whole = cell.page_size << (pages - 1).bit_length()

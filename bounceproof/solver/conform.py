@@ -71,6 +71,7 @@ def conform(
     for cell in _cells(built, read, domain, differences):
         cells += 1
         for found in (
+            *_slots(built, read, cell),
             *_numbers(built, read, cell, domain.device),
             *_rules(built, read, cell),
             *_mappings(built, read, cell, seconds),
@@ -134,6 +135,12 @@ def _shown(value: object) -> str:
 def _takes_optimum(state: KernelState) -> bool:
     """Whether any limit is dma_opt_mapping_size(), which kernels before v6.0 lack."""
     return state.nvme_limit_source is LimitSource.OPT_MAPPING
+
+
+def _slots(built: KernelModel, read: KernelModel, cell: Cell) -> Compared:
+    mine, theirs = built.geometry(cell.page_size), read.geometry(cell.page_size)
+    yield _same(cell, "IO_TLB_SHIFT", mine.shift, theirs.shift)
+    yield _same(cell, "IO_TLB_SEGSIZE", mine.segsize, theirs.segsize)
 
 
 def _numbers(
@@ -200,11 +207,15 @@ def _values_at(request: Request, point: Point, *words: Word | Truth) -> tuple[st
 def _lives(
     built: KernelModel, read: KernelModel, cell: Cell, seconds: float
 ) -> Compared:
-    """What becomes of a mapping, wherever it is placed; not asked on path link."""
+    """What becomes of a mapping, wherever it is placed; not asked on path link, nor of
+    slots that differ."""
     both = isinstance(built, HasLife) and isinstance(read, HasLife)
     if not both or cell.path is Path.LINK:
         return
-    space = LifeSpace(cell)
+    geometry = read.geometry(cell.page_size)
+    if built.geometry(cell.page_size) != geometry:
+        return
+    space = LifeSpace(cell, geometry)
     asked: dict[int, Truth] = {}
     for name, question in life_questions(built, read, space):
         if asked.setdefault(term_id(question), question) is not question:

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SHIFT,
     LOW_MEMORY_LIMIT,
     MAX_AREA_SLOTS,
     MAX_PHYS_BITS,
 )
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.lifetime import DIRECTIONS, HasLife, Placed, Range
 from bounceproof.models.request import Cell, KernelModel, Path, Pool, Request
 from bounceproof.models.word import (
@@ -38,7 +37,7 @@ class LifeSpace:
     ``fields``: its symbols, most significant first; ``constraint``: what holds.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, geometry: SlotGeometry) -> None:
         pages = LOW_MEMORY_LIMIT.bit_length() - cell.page_shift
         page = variable("pool_page", CType(pages, False)).cast(U64)
         slot = variable("slot", CType(_SLOT_BITS, False)).cast(UNSIGNED_INT)
@@ -46,13 +45,14 @@ class LifeSpace:
         if cell.path is Path.ALLOC:
             address = Word(0, PHYS_ADDR_T)
         self.cell, self.slot = cell, slot
-        self.request = Request(address, _size("size"))
-        self.behind, self.length = _size("sync_behind"), _size("sync_size")
+        self.request = Request(address, _size("size", geometry))
+        self.behind = _size("sync_behind", geometry)
+        self.length = _size("sync_size", geometry)
         self.offset = Word(0, SIZE_T)
         start = page << cell.page_shift
         nothing = Word(0, UNSIGNED_INT)
         slots = Word(MAX_AREA_SLOTS, UNSIGNED_INT)
-        self.pool = Pool(start, slots, nothing, Word(~0, U64))
+        self.pool = Pool(start, slots, nothing, Word(~0, U64), geometry=geometry)
 
     @property
     def fields(self) -> dict[str, Word]:
@@ -81,7 +81,7 @@ class LifeSpace:
         physical = (size > 0) & (self.request.orig_addr < top)
         if self.cell.path is Path.ALLOC:
             physical = physical & (size & (self.cell.page_size - 1)).eq(0)
-        most = Word(IO_TLB_SEGSIZE << IO_TLB_SHIFT, SIZE_T)
+        most = Word(self.pool.geometry.set_bytes, SIZE_T)
         inside = (self.offset < most) & (self.length > 0)
         inside = inside & (self.offset + self.length <= size)
         return physical & inside & self.pool.start.ne(0)
@@ -92,9 +92,10 @@ class LifeSpace:
         mapping = model.mapping(self.cell, self.request)
         life = model.life(self.cell)
         placed = Placed(life, self.cell, self.request, mapping, self.pool, self.slot)
-        least, most = mapping.nslots > 0, mapping.nslots <= IO_TLB_SEGSIZE
-        fits = mapping.total <= Word(IO_TLB_SEGSIZE << IO_TLB_SHIFT, SIZE_T)
-        room = self.slot <= Word(MAX_AREA_SLOTS - IO_TLB_SEGSIZE, UNSIGNED_INT)
+        geometry = self.pool.geometry
+        least, most = mapping.nslots > 0, mapping.nslots <= geometry.segsize
+        fits = mapping.total <= Word(geometry.set_bytes, SIZE_T)
+        room = self.slot <= Word(MAX_AREA_SLOTS - geometry.segsize, UNSIGNED_INT)
         live = mapping.bounced & ~mapping.refused & least & most & fits & room
         return placed, live & self._granted(model, placed)
 
@@ -108,9 +109,9 @@ class LifeSpace:
         return (placed.start & (self.cell.page_size - 1)).eq(0)
 
 
-def _size(name: str) -> Word:
+def _size(name: str, geometry: SlotGeometry) -> Word:
     """Any size up to a slot set's: larger ones find no slots."""
-    bits = (IO_TLB_SEGSIZE << IO_TLB_SHIFT).bit_length()
+    bits = geometry.set_bytes.bit_length()
     return variable(name, CType(bits, False)).cast(SIZE_T)
 
 

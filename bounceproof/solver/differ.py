@@ -160,7 +160,8 @@ class _Search:
         largest = max(paired.limit_a, paired.limit_b)
         judged = [p for p in self.properties if can_judge(p, paired.cell)]
         extra = tuple(dict.fromkeys(n for p in judged for n in EXTRAS.get(p, ())))
-        space = variables(self.domain, paired.cell, largest, extra)
+        geometry = self.a.model.geometry(paired.cell.page_size)
+        space = variables(self.domain, paired.cell, largest, extra, geometry)
         return space, self._fares(paired, space)
 
     def _fares(self, paired: PairedCell, space: Variables) -> Pair:
@@ -415,9 +416,9 @@ def _vacuous(
     """Cells without any request: there, no difference says nothing."""
     empty = []
     for paired in cells:
-        space = variables(
-            search.domain, paired.cell, max(paired.limit_a, paired.limit_b)
-        )
+        most = max(paired.limit_a, paired.limit_b)
+        geometry = search.a.model.geometry(paired.cell.page_size)
+        space = variables(search.domain, paired.cell, most, (), geometry)
         answer = ask(Query(f"domain of {_label(paired)}", space.constraint))
         if answer.status is not Status.SAT:
             empty.append((paired, answer.reason or "no request is in the domain"))

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from bounceproof.models import arrays as _arrays
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SHIFT,
     LOW_MEMORY_LIMIT,
     MAX_PHYS_BITS,
 )
@@ -62,11 +60,12 @@ def _pool(
     rng: np.random.Generator, domain: Domain, cell: Cell, space: Variables
 ) -> dict[str, Column]:
     fixed = space.pool.area_nslabs.raw
-    slots = IO_TLB_SEGSIZE * _mixed(rng, 1, 2, 4, 1 << rng.integers(0, 10, COUNT))
+    geometry = space.pool.geometry
+    slots = geometry.segsize * _mixed(rng, 1, 2, 4, 1 << rng.integers(0, 10, COUNT))
     if isinstance(fixed, int):
         slots = np.full(COUNT, fixed)
     areas = space.nareas.raw
-    room = LOW_MEMORY_LIMIT - (slots * areas << IO_TLB_SHIFT)
+    room = LOW_MEMORY_LIMIT - (slots * areas << geometry.shift)
     start = rng.integers(cell.page_size, np.maximum(room, cell.page_size) + 1)
     start = np.maximum(start // cell.page_size, 1) * cell.page_size
     index = _mixed(
@@ -109,6 +108,7 @@ def sample(
         word("start_index"),
         word("seg_boundary_mask"),
         space.pool.one_segment,
+        geometry=space.pool.geometry,
     )
     request = Request(word("orig_addr"), word("size"))
     valid = _valid(domain, request, pool, max(limits))
@@ -122,7 +122,7 @@ def _valid(domain: Domain, request: Request, pool: Pool, largest: int) -> Truth:
     valid = valid & (end <= Word(1 << MAX_PHYS_BITS, U64))
     valid = valid & (pool.start_index < pool.area_nslabs)
     if domain.pool_start is None:
-        length = pool.area_nslabs.cast(U64) << IO_TLB_SHIFT
+        length = pool.area_nslabs.cast(U64) << pool.geometry.shift
         valid = valid & (pool.start + length <= Word(LOW_MEMORY_LIMIT, U64))
     return valid
 

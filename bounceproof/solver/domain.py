@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SHIFT,
     LOW_MEMORY_LIMIT,
     MAX_AREA_SLOTS,
     MAX_PHYS_BITS,
     PAGE_SIZES,
-    SLOT_SET_BYTES,
 )
 from bounceproof.models.devices import Device
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.lifetime import BIDIRECTIONAL
 from bounceproof.models.pools import lacks_pool, largest_nslabs
 from bounceproof.models.request import (
@@ -135,6 +133,7 @@ class Variables:
 class _Builder:
     """Symbols for what ranges, numbers for what is fixed, and their constraints."""
 
+    geometry: SlotGeometry
     constraint: Truth = field(default=TRUE)
 
     def require(self, truth: Truth) -> None:
@@ -178,7 +177,7 @@ def _request(b: _Builder, domain: Domain, cell: Cell, limit: int) -> Request:
 
 def _areas(b: _Builder, domain: Domain) -> tuple[Word, Word, int]:
     """Slots of an area, number of areas, areas to search."""
-    slot_set, bits = IO_TLB_SEGSIZE, MAX_AREA_SLOTS.bit_length()
+    slot_set, bits = b.geometry.segsize, MAX_AREA_SLOTS.bit_length()
     if domain.nslabs is not None and domain.nareas is not None:
         slots = Word(domain.nslabs // domain.nareas, UNSIGNED_INT)
         return slots, Word(domain.nareas, UNSIGNED_INT), min(domain.nareas, 2)
@@ -200,15 +199,16 @@ def _transient(b: _Builder, domain: Domain, cell: Cell) -> Pool:
     start = b.word("pool_start", domain.pool_start, U64, MAX_PHYS_BITS, cell.page_size)
     boundary = b.word("seg_boundary_mask", domain.boundary(), U64, 64)
     b.require(_is_mask(boundary.cast(UNSIGNED_LONG)))
-    one = (domain.boundary() or 0) >= SLOT_SET_BYTES - 1
-    slots, index = Word(IO_TLB_SEGSIZE, UNSIGNED_INT), Word(0, UNSIGNED_INT)
-    return Pool(start, slots, index, boundary, one, domain.bound)
+    one = (domain.boundary() or 0) >= b.geometry.set_bytes - 1
+    slots, index = Word(b.geometry.segsize, UNSIGNED_INT), Word(0, UNSIGNED_INT)
+    return Pool(start, slots, index, boundary, one, domain.bound, geometry=b.geometry)
 
 
 def _require_grown(b: _Builder, cell: Cell, start: Word, nslabs: Word) -> None:
     """A grown pool's size and place, as swiotlb_alloc_pool() gives them."""
-    length = nslabs << IO_TLB_SHIFT
-    b.require(_is_power(nslabs) & (nslabs <= largest_nslabs(cell.page_size)))
+    length = nslabs << b.geometry.shift
+    most = largest_nslabs(cell.page_size, b.geometry)
+    b.require(_is_power(nslabs) & (nslabs <= most))
     b.require(start.ne(0) & (start & (length - 1)).eq(0))
     b.require(start + length <= Word(1 << MAX_PHYS_BITS, U64))
 
@@ -225,33 +225,34 @@ def _pool(b: _Builder, domain: Domain, cell: Cell) -> tuple[Pool, Word, int]:
         bits = (slots.raw - 1).bit_length()
     index = b.word("start_index", domain.start_index, UNSIGNED_INT, bits)
     boundary = b.word("seg_boundary_mask", domain.boundary(), U64, 64)
-    length = (slots.cast(U64) * nareas.cast(U64)) << IO_TLB_SHIFT
+    length = (slots.cast(U64) * nareas.cast(U64)) << b.geometry.shift
     if grown:
         _require_grown(b, cell, start, slots.cast(U64) * nareas.cast(U64))
     elif domain.pool_start is None:
         low = Word(LOW_MEMORY_LIMIT, U64)
         b.require(start.ne(0) & (length <= low) & (start + length <= low))
     b.require((index < slots) & _is_mask(boundary.cast(UNSIGNED_LONG)))
-    one = _one_segment(domain, cell)
+    one = _one_segment(domain, cell, b.geometry)
     if domain.bound:
         b.require(slots <= domain.bound)
-    pool = Pool(start, slots, index, boundary, one, domain.bound)
+    pool = Pool(start, slots, index, boundary, one, domain.bound, geometry=b.geometry)
     return pool, nareas, areas
 
 
-def _one_segment(domain: Domain, cell: Cell) -> bool:
+def _one_segment(domain: Domain, cell: Cell, geometry: SlotGeometry) -> bool:
     """Whether no pool of the domain can cross a segment boundary of the device."""
     mask = domain.boundary()
     if mask is None:
         return False
     if cell.pool_kind is PoolKind.GROWN:
-        return mask >= (largest_nslabs(cell.page_size) << IO_TLB_SHIFT) - 1
+        most = largest_nslabs(cell.page_size, geometry)
+        return mask >= (most << geometry.shift) - 1
     if domain.pool_start is None:
         return mask >= LOW_MEMORY_LIMIT - 1
     if domain.nslabs is None:
         return False
     first = domain.pool_start & mask
-    return first + (domain.nslabs << IO_TLB_SHIFT) <= mask + 1
+    return first + (domain.nslabs << geometry.shift) <= mask + 1
 
 
 def _extra(
@@ -274,9 +275,15 @@ def _extra(
 
 
 def variables(
-    domain: Domain, cell: Cell, limit: int, extra: tuple[str, ...] = ()
+    domain: Domain,
+    cell: Cell,
+    limit: int,
+    extra: tuple[str, ...] = (),
+    geometry: SlotGeometry = MAINLINE,
 ) -> Variables:
     """The symbols of ``cell`` and what holds for them; ``limit`` in bytes.
+
+    ``geometry`` is that of the kernel asked about.
 
     A free pool is page aligned, not at 0, and below 4 GiB, as memblock_alloc_low()
     places it (swiotlb_memblock_alloc(), kernel/dma/swiotlb.c; memblock never hands out
@@ -284,7 +291,7 @@ def variables(
     at multiples of their size anywhere; where a transient one may lie depends on the
     request too, see :func:`bounceproof.models.pools.placeable`.
     """
-    builder = _Builder()
+    builder = _Builder(geometry)
     request = _request(builder, domain, cell, limit)
     pool, nareas, areas = _pool(builder, domain, cell)
     if pool.one_segment:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import monotonic
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, SLOT_SET_BYTES
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.pools import lies_right
 from bounceproof.models.request import Cell, Path, PoolKind
 from bounceproof.models.search import NoClosedForm
@@ -25,11 +25,13 @@ from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.properties import Property, broken
 from bounceproof.solver.verdict import Verdict
 
-LARGEST = 2 * SLOT_SET_BYTES
-"""Sizes asked about, in bytes: more than a slot set never fits."""
-FEW_SLOTS = 4 * IO_TLB_SEGSIZE
 MASKS = (0xFFFF, 0xFFF, 0)
 """The min_align_masks asked about where none is given and the device allows more."""
+
+
+def largest(geometry: SlotGeometry) -> int:
+    """The largest size asked about, in bytes: more than a slot set never fits."""
+    return 2 * geometry.set_bytes
 
 
 class Areas(StrEnum):
@@ -45,7 +47,7 @@ class Areas(StrEnum):
 class CellLimit:
     """One cell: the largest safe size, and the request that fails one step above.
 
-    ``safe`` in bytes, None where no size up to LARGEST fails or the answer is
+    ``safe`` in bytes, None where no size up to :func:`largest` fails or the answer is
     unknown; ``used`` is the limit the driver uses.  ``sound``: no size up to ``safe``
     fails.  ``tight``: the request at ``point`` fails in the simulator too.
     """
@@ -109,11 +111,11 @@ def _kinds(domain: Domain) -> tuple[Areas, ...]:
 
 
 def _restricted(areas: Areas, space: Variables) -> Truth:
-    slots = space.pool.area_nslabs
+    slots, segsize = space.pool.area_nslabs, space.pool.geometry.segsize
     if areas is Areas.ONE_SET:
-        return space.constraint & slots.eq(IO_TLB_SEGSIZE)
+        return space.constraint & slots.eq(segsize)
     if areas is Areas.LARGER:
-        return space.constraint & (slots > IO_TLB_SEGSIZE)
+        return space.constraint & (slots > segsize)
     return space.constraint
 
 
@@ -125,7 +127,9 @@ class _Finder:
     seconds: float
 
     def _asked(self, cell: Cell) -> tuple[Variables, Truth]:
-        space, model = variables(self.domain, cell, LARGEST), self.side.model
+        model = self.side.model
+        geometry = model.geometry(cell.page_size)
+        space = variables(self.domain, cell, largest(geometry), (), geometry)
         mapping = model.mapping(cell, space.request)
         placed = lies_right(model, cell, mapping, space.pool)
         return space, placed & broken(Property.FITS, model, cell, space)
@@ -151,7 +155,7 @@ class _Finder:
         """The smallest failing size with its point, or a reason, or neither."""
         name = f"limit {cell.path} page {cell.page_size} granule {cell.granule}"
         size, fields = space.request.size, space.ordered()
-        bound, point = LARGEST + 1, None
+        bound, point = largest(space.pool.geometry) + 1, None
         for guess in sorted(guesses):
             here = violation & size.eq(Word(guess, SIZE_T))
             answer = self._in_small_areas(f"{name}: likely size {guess}", here, space)
@@ -177,7 +181,8 @@ class _Finder:
     def _in_small_areas(self, name: str, question: Truth, space: Variables) -> Answer:
         """The answer to ``question``, in an area of few slots where there is one: what
         runs the request step by step is then done soon."""
-        small = question & (space.pool.area_nslabs <= FEW_SLOTS)
+        few = 4 * space.pool.geometry.segsize
+        small = question & (space.pool.area_nslabs <= few)
         answer = ask(Query(name, small), self.seconds)
         if answer.model is not None:
             return answer
@@ -190,10 +195,10 @@ def step_of(domain: Domain, path: Path, page_size: int) -> int:
     return max(step, page_size) if path is Path.ALLOC else step
 
 
-def _likely(cell: Cell, step: int) -> int:
+def _likely(geometry: SlotGeometry, cell: Cell, step: int) -> int:
     """A failing size that spares the solver a search where it is the smallest."""
     mask = cell.min_align_mask
-    return SLOT_SET_BYTES - (mask + 1 if mask else 0) + step
+    return geometry.set_bytes - (mask + 1 if mask else 0) + step
 
 
 def limits(side: Side, domain: Domain, seconds: float = DEFAULT_TIMEOUT) -> Limits:
@@ -203,6 +208,7 @@ def limits(side: Side, domain: Domain, seconds: float = DEFAULT_TIMEOUT) -> Limi
     seen: dict[tuple[object, ...], int] = {}
     for cell in cells_of(side, domain):
         step = step_of(domain, cell.path, cell.page_size)
+        slots = side.model.geometry(cell.page_size)
         finder = _Finder(side, domain, step, seconds)
         for areas in _kinds(domain):
             alike = (
@@ -210,21 +216,29 @@ def limits(side: Side, domain: Domain, seconds: float = DEFAULT_TIMEOUT) -> Limi
                 (cell.path, areas, cell.page_size, "any mask"),
             )
             guesses = {seen[key] for key in alike if key in seen}
-            limit = finder.find(cell, areas, guesses | {_likely(cell, step)})
+            limit = finder.find(cell, areas, guesses | {_likely(slots, cell, step)})
             found.append(limit)
             if limit.safe is not None:
                 seen |= dict.fromkeys(alike, limit.safe + step)
     forms = {
-        key: _form(found, *key)
+        key: _form(side, found, *key)
         for key in dict.fromkeys((limit.cell.path, limit.areas) for limit in found)
     }
     step = domain.size_step or domain.device.size_step
     return Limits(side, domain, step, tuple(found), forms, monotonic() - started)
 
 
-def _form(found: list[CellLimit], path: Path, areas: Areas) -> ClosedForm | None:
-    """The simplest expression that gives the limit of every cell, or None."""
+def _form(
+    side: Side, found: list[CellLimit], path: Path, areas: Areas
+) -> ClosedForm | None:
+    """The simplest expression that gives the limit of every cell, or None.
+
+    The expressions are written for the slots that every release has.
+    """
     wanted = [c for c in found if c.cell.path is path and c.areas is areas]
+    sizes = {c.cell.page_size for c in wanted}
+    if any(side.model.geometry(size) != MAINLINE for size in sizes):
+        return None
     if any(c.safe is None for c in wanted):
         return None
     known = [

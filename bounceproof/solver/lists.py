@@ -13,7 +13,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
 from bounceproof.models.request import Cell, Path, RunsHistories, RunsItself
 from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.confirm import single_request
@@ -27,21 +26,24 @@ _POOL_START, _SETS = 1 << 28, 2
 _BOUNDARY = (1 << 64) - 1
 
 
-def _machine(cell: Cell) -> dict[str, Any]:
+def _machine(model: RunsHistories, cell: Cell) -> dict[str, Any]:
     return {
         "page_size": cell.page_size,
         "granule": cell.granule,
         "min_align_mask": cell.min_align_mask,
         "seg_boundary_mask": _BOUNDARY,
         "pool_start": _POOL_START,
-        "nslabs": _SETS * IO_TLB_SEGSIZE,
+        "nslabs": _SETS * model.geometry(cell.page_size).segsize,
         "nareas": 1,
         "start_index": 0,
     }
 
 
-def _calls(cell: Cell, dice: Random) -> Ops:
+def _calls(model: RunsHistories, cell: Cell, dice: Random) -> Ops:
     """Maps and unmaps in random order, of sizes around those of slot sets."""
+    geometry = model.geometry(cell.page_size)
+    sizes = [n for n in _SLOTS if n <= geometry.segsize]
+    sizes += [geometry.segsize] if geometry.segsize not in sizes else []
     ops: Ops = []
     live: list[int] = []
     for number in range(CALLS):
@@ -49,7 +51,7 @@ def _calls(cell: Cell, dice: Random) -> Ops:
             name = live.pop(dice.randrange(len(live)))
             ops.append({"op": "unmap", "mapping": name})
             continue
-        size = dice.choice(_SLOTS) * IO_TLB_SIZE - dice.choice((0, 0, 512))
+        size = dice.choice(sizes) * geometry.size - dice.choice((0, 0, 512))
         ops.append(_map(cell, number, size, dice.getrandbits(20) << 9))
         live.append(number)
     return ops
@@ -67,7 +69,7 @@ def _map(cell: Cell, name: int, size: int, orig_addr: int) -> dict[str, Any]:
 
 def _first_fault(model: RunsHistories, cell: Cell, ops: Ops) -> int | None:
     """The first operation after which list[] or used is wrong, or None."""
-    records = model.run_history(*complete_history(_machine(cell), ops))
+    records = model.run_history(*complete_history(_machine(model, cell), ops))
     for number, record in enumerate(records):
         seen = any(fault["property"] == "returned" for fault in record["broken"])
         if seen or record["invariant"]:
@@ -101,7 +103,7 @@ def with_lists(model: RunsHistories, finding: Finding) -> Finding:
     for cell, limit in _places(finding):
         dice = Random(cell.page_size)
         for _ in range(HISTORIES):
-            ops = _calls(cell, dice)
+            ops = _calls(model, cell, dice)
             at = _first_fault(model, cell, ops)
             if at is not None:
                 return _broken(model, finding, cell, limit, ops[: at + 1])
@@ -117,7 +119,8 @@ def _broken(
     model: RunsHistories, finding: Finding, cell: Cell, limit: int, ops: Ops
 ) -> Finding:
     ops = _shortened(model, cell, ops)
-    machine = _machine(cell)
+    assert isinstance(model, RunsItself)
+    machine = _machine(model, cell)
     last = [op for op in ops if op["op"] == "map"][-1]
     point: Point = {
         "size": last["size"],
@@ -128,7 +131,6 @@ def _broken(
         "pool_start": _POOL_START,
         "seg_boundary_mask": _BOUNDARY,
     }
-    assert isinstance(model, RunsItself)
     numbers = single_request(cell, point).fields()
     outcome = model.run_numbers(cell, numbers, [])
     history = {"machine": machine, "ops": ops}

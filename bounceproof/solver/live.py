@@ -10,7 +10,6 @@ outcome on an empty one.
 
 from __future__ import annotations
 
-from bounceproof.models.constants import IO_TLB_SHIFT
 from bounceproof.models.lifetime import FROM_DEVICE, Copy, Placed, Range, within
 from bounceproof.models.outcome import slot_address
 from bounceproof.models.word import FALSE, U64, Truth
@@ -50,7 +49,7 @@ def returned_broken(placed: Placed, space: Variables) -> Truth:
     """
     freed = placed.life.release(placed)
     first = slot_address(placed.pool, freed.first)
-    end = first + (freed.nslots.cast(U64) << IO_TLB_SHIFT)
+    end = first + (freed.nslots.cast(U64) << placed.pool.geometry.shift)
     taken = placed.slots()
     return ~(freed.done & first.eq(taken[0]) & end.eq(taken[1]))
 

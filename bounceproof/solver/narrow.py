@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.request import Cell, Path, PoolKind
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Variables
@@ -14,7 +13,7 @@ from bounceproof.solver.verdict import Hunt
 
 def narrow(hunt: Hunt, cell: Cell, point: Point) -> str | None:
     """A note on address 0 or areas of one slot set, where the point has them."""
-    notes = [_beyond_address_zero(hunt, cell, point), _larger_areas(hunt, point)]
+    notes = [_beyond_address_zero(hunt, cell, point), _larger_areas(hunt, cell, point)]
     return "; ".join(note for note in notes if note is not None) or None
 
 
@@ -49,16 +48,22 @@ def _also(cell: Cell, point: Point) -> str:
     )
 
 
-def _larger_areas(hunt: Hunt, point: Point) -> str | None:
+def _larger_areas(hunt: Hunt, found: Cell, point: Point) -> str | None:
+    segsize = hunt.geometry(found.page_size).segsize
     fixed = hunt.domain.nslabs is not None and hunt.domain.nareas is not None
     fixed = fixed or hunt.domain.pool_kind is PoolKind.TRANSIENT
-    if fixed or point["area_nslabs"] != IO_TLB_SEGSIZE:
+    if fixed or point["area_nslabs"] != segsize:
         return None
     for cell, limit in hunt.cells:
+        if hunt.geometry(cell.page_size).segsize != segsize:
+            return None
         space = hunt.space(cell, limit)
-        larger = space.pool.area_nslabs > IO_TLB_SEGSIZE
+        larger = space.pool.area_nslabs > segsize
         violation = _violation(hunt, cell, space, larger)
         answer = ask(Query(f"{hunt.prop} in larger areas", violation), hunt.seconds)
         if answer.status is not Status.UNSAT:
             return None
-    return "only an area of one slot set breaks it: it holds from 256 slots an area on"
+    return (
+        "only an area of one slot set breaks it: it holds from "
+        f"{2 * segsize} slots an area on"
+    )

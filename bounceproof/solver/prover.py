@@ -11,7 +11,6 @@ from bounceproof.models.word import FALSE, CType, Truth, Word
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.lemma import Entries
 from bounceproof.solver.minimum import value_of
-from bounceproof.solver.slots import SET_BITS
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.prover import Array, Obligation, Refusal
 
@@ -28,8 +27,8 @@ class SolverProver:
     def fresh(self, name: str, ctype: CType) -> Word:
         return variable(name, ctype)
 
-    def array(self, name: str, ctype: CType) -> Array:
-        return Entries(name, ctype, min(ctype.bits, SET_BITS + 1))
+    def array(self, name: str, ctype: CType, bits: int) -> Array:
+        return Entries(name, ctype, min(ctype.bits, bits))
 
     def impossible(
         self, due: list[Obligation], known: Truth, fields: dict[str, Word]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, MAX_AREA_SLOTS
+from bounceproof.models.constants import MAX_AREA_SLOTS
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.outcome import (
     Case,
     SearchesItself,
@@ -77,7 +78,8 @@ def any_slot(
 def inside(space: Variables, mapping: Mapping, slot: Word) -> Truth:
     """Whether the slots of a mapping at ``slot`` lie in the area."""
     end = slot.cast(U64) + mapping.nslots.cast(U64)
-    least, most = mapping.nslots > 0, mapping.nslots <= IO_TLB_SEGSIZE
+    segsize = space.pool.geometry.segsize
+    least, most = mapping.nslots > 0, mapping.nslots <= segsize
     return least & most & (end <= space.pool.area_nslabs.cast(U64))
 
 
@@ -136,12 +138,12 @@ def _unfinished(model: KernelModel, cell: Cell, space: Variables, first: Word) -
     return mapping.bounced & found.unfinished
 
 
-def odd_run(nslots: Word) -> Word:
+def odd_run(nslots: Word, geometry: SlotGeometry) -> Word:
     """Where a free run of ``nslots`` slots lies that few searches can take.
 
     From the second slot of a slot set on, where there is room for it.
     """
-    return ite(nslots < IO_TLB_SEGSIZE, Word(1, UNSIGNED_INT), Word(0, UNSIGNED_INT))
+    return ite(nslots < geometry.segsize, Word(1, UNSIGNED_INT), Word(0, UNSIGNED_INT))
 
 
 def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
@@ -157,13 +159,15 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     mapping = model.mapping(cell, space.request)
     pool = serving(model, cell, mapping, space.pool)
     endless, slots = FALSE, pool.area_nslabs
-    whole = mapping.nslots.eq(IO_TLB_SEGSIZE) & slots.eq(IO_TLB_SEGSIZE)
+    segsize = pool.geometry.segsize
+    whole = mapping.nslots.eq(segsize) & slots.eq(segsize)
     try:
         every = cases(model, cell, mapping)
     except NoSearchRule:
         if not space.pool.bound:
             raise
-        return _unfinished(model, cell, space, odd_run(mapping.nslots))
+        first = odd_run(mapping.nslots, pool.geometry)
+        return _unfinished(model, cell, space, first)
     if cell.pool_kind is PoolKind.TRANSIENT:
         whole = TRUE
     for case in every:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables, variables
@@ -105,6 +106,7 @@ class Hunt:
     ``anywhere``, where there is one, gives wider violations that are quicker to refute.
     ``unfinished`` says where a search that is followed turn by turn had not ended.
     ``placeable``, where there is one, says where the kernel can have put the pool.
+    ``geometry`` gives the kernel's slots for a page size.
     """
 
     prop: Property
@@ -117,10 +119,12 @@ class Hunt:
     anywhere: Callable[[Cell, Variables], tuple[Truth, ...]] | None = None
     unfinished: Question | None = None
     placeable: Question | None = None
+    geometry: Callable[[int], SlotGeometry] = lambda page_size: MAINLINE
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""
-        space = variables(self.domain, cell, limit, EXTRAS.get(self.prop, ()))
+        extra, geometry = EXTRAS.get(self.prop, ()), self.geometry(cell.page_size)
+        space = variables(self.domain, cell, limit, extra, geometry)
         if self.placeable is None:
             return space
         allowed = space.constraint & self.placeable(cell, space)

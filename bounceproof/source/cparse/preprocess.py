@@ -22,12 +22,13 @@ _ENABLED = ("IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE", "IS_MODULE")
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """``params`` is None for an object-like macro."""
+    """``params`` is None for an object-like macro; ``at`` is its file and line."""
 
     name: str
     params: tuple[str, ...] | None
     body: tuple[Token, ...]
     variadic: bool = False
+    at: tuple[str, int] = ("", 0)
 
 
 @dataclass
@@ -205,9 +206,9 @@ class Preprocessor:
             variadic = bool(names) and names[-1] == "..."
             params = tuple("__VA_ARGS__" if n == "..." else n for n in names)
             body = tuple(tokens[close + 1 :])
-            self.macros[name] = Macro(name, params, body, variadic)
+            self.macros[name] = Macro(name, params, body, variadic, self._at[:2])
         else:
-            self.macros[name] = Macro(name, None, tuple(tokens[1:]))
+            self.macros[name] = Macro(name, None, tuple(tokens[1:]), at=self._at[:2])
 
     def expand(self, tokens: list[Token]) -> list[Token]:
         """``tokens`` with every macro expanded."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Pool
 from bounceproof.models.search import Found
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
@@ -33,8 +33,11 @@ class FreeRun:
 class Follower(MarkingMachine):
     """A machine that follows loops for a number of turns and marks no slots."""
 
-    def __init__(self, program: Program, cell: Cell, layout: Layout) -> None:
+    def __init__(
+        self, program: Program, cell: Cell, layout: Layout, geometry: SlotGeometry
+    ) -> None:
         super().__init__(program, cell, layout)
+        self.geometry = geometry
         each = layout.nslabs // layout.nareas
         self.loop_bound = each + 1
         self.unfinished = FALSE
@@ -46,7 +49,7 @@ class Follower(MarkingMachine):
     def _check_lists(self) -> None:
         """The tree's own start: every slot free up to the end of its slot set."""
         found = read_lists(self, self.start_state)
-        size = IO_TLB_SEGSIZE
+        size = self.geometry.segsize
         if found != [size - slot % size for slot in range(self.layout.nslabs)]:
             file, need = "kernel/dma/swiotlb.c", "a pool whose slot sets start out free"
             raise NotUnderstood(file, 0, "the pool's initialisation", need)
@@ -60,7 +63,8 @@ class Follower(MarkingMachine):
         slot = at[1] if isinstance(at[1], Word) else Word(at[1], U32)
         slot = slot.cast(U32)
         if self._free is None:
-            return (IO_TLB_SEGSIZE - (slot & (IO_TLB_SEGSIZE - 1))).cast(ctype)
+            slots = self.geometry
+            return (slots.segsize - (slot & slots.set_low)).cast(ctype)
         into = slot - self._free.first
         free = into < self._free.slots
         return ite(free, self._free.slots - into, Word(0, U32)).cast(ctype)
@@ -125,7 +129,7 @@ def follow(
     """
     each = int(pool.area_nslabs)
     layout = Layout(pool.start, each * areas, areas, pool.seg_boundary_mask)
-    machine = Follower(program, cell, layout)
+    machine = Follower(program, cell, layout, pool.geometry)
     whole = Found(FALSE, Word(0, U32), FALSE)
     for area in range(areas):
         here = machine.search(function, mapping, pool, area, free)
@@ -141,5 +145,5 @@ def follow(
 
 def page_aligned(pool: Pool, slot: Word, page_size: int) -> Truth:
     """Whether ``slot``, pool-wide, starts a page."""
-    start = pool.start + (slot.cast(U64) * IO_TLB_SIZE)
+    start = pool.start + (slot.cast(U64) << pool.geometry.shift)
     return (start & (page_size - 1)).eq(0)

@@ -95,7 +95,9 @@ class Guesser:
 
         Sizes lie from ``totals[0]`` up to ``totals[1]`` bytes.
         """
-        sample = random_sample(_SAMPLES, align_mask, totals)
+        sample = random_sample(
+            _SAMPLES, align_mask, totals, self._machine.slot_geometry.shift
+        )
         run = self._run(sample)
         for indices in self._indices(align_mask, totals[0]):
             masks = self._masks(indices, align_mask, totals[0])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bounceproof.models.constants import IO_TLB_SHIFT
 from bounceproof.models.lifetime import (
     BIDIRECTIONAL,
     FROM_DEVICE,
@@ -170,7 +169,7 @@ class SourceLife:
     def overtakes(self, placed: Placed) -> Truth:
         """Whether a run one slot shorter than what is taken is taken as well."""
         first, end = self.slots(placed)
-        room = ((end - first) >> IO_TLB_SHIFT) - 1
+        room = ((end - first) >> placed.pool.geometry.shift) - 1
         with suppress(PathEnds):
             self._tell(placed, TO_DEVICE, room)
         taken = [e for e in self._machine.events if e.kind == "taken"]
@@ -365,6 +364,7 @@ def _directed(direction: int) -> dict[str, Value]:
 
 def _bytes(placed: Placed, write: Write) -> Range:
     """The bytes of the slots that a write covers."""
-    first, end = (word.cast(U64) << IO_TLB_SHIFT for word in (write.first, write.last))
+    shift = placed.pool.geometry.shift
+    first, end = (word.cast(U64) << shift for word in (write.first, write.last))
     start = placed.pool.start
-    return start + first, start + end + (1 << IO_TLB_SHIFT)
+    return start + first, start + end + (1 << shift)

@@ -101,7 +101,7 @@ class LiveMachine(Machine):
         slots = pool.area_nslabs.cast(U64)
         fields: dict[str, Value] = {
             "start": pool.start,
-            "end": pool.start + (slots << 11),
+            "end": pool.start + (slots << pool.geometry.shift),
             "vaddr": Address(pool.start, c.VoidType()),
             "nslabs": slots,
             "area_nslabs": u64(MANY_SLOTS),

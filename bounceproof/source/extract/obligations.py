@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.loop import LoopState, accepts, ended, start_index, turn
 from bounceproof.models.mapping import nr_slots
 from bounceproof.models.request import Pool, SearchRule
@@ -70,7 +69,8 @@ class Obligations:
     ) -> None:
         self._machine, self._run, self._given = machine, run, given
         self._slots, self._rule, self._relations = slots, rule, relations
-        self.nslots = nr_slots(given.alloc_size).cast(UNSIGNED_INT)
+        self._geometry = machine.slot_geometry
+        self.nslots = nr_slots(given.alloc_size, self._geometry).cast(UNSIGNED_INT)
         base = given.area.cast(UNSIGNED_INT) * given.area_nslabs
         base = base if machine.has_areas else Word(0, UNSIGNED_INT)
         self._start = start_index(rule, given.index, given.area_nslabs)
@@ -85,7 +85,8 @@ class Obligations:
             raise NotUnderstood("", head.node.line, "the search", "its variables")
         slots, rule, given = self._given.area_nslabs, self._rule, self._given
         slot = self._bounds.base + state.index
-        address = (given.start & given.boundary) + (slot.cast(U64) << IO_TLB_SHIFT)
+        offset = slot.cast(U64) << self._geometry.shift
+        address = (given.start & given.boundary) + offset
         accepted = accepts(rule, address, given.orig_addr)
         return _Turn(
             state,
@@ -98,7 +99,13 @@ class Obligations:
     def _has_room(self, slot: Word) -> Truth:
         given, nslots = self._given, self.nslots
         index = Word(0, UNSIGNED_INT)
-        pool = Pool(given.start, given.area_nslabs, index, given.boundary)
+        pool = Pool(
+            given.start,
+            given.area_nslabs,
+            index,
+            given.boundary,
+            geometry=self._geometry,
+        )
         area = Area(pool, Word(0, UNSIGNED_INT))
         spans = area.segment_offset(slot) + nslots.cast(U64) > area.max_slots
         return (self._slots.at(slot.cast(S64)) >= nslots) & ~spans
@@ -189,7 +196,7 @@ class Obligations:
 
     def _too_many(self) -> Truth:
         """More slots are asked for than a slot set has: a counted search ends."""
-        return Truth(self._rule.counted) & (self.nslots > IO_TLB_SEGSIZE)
+        return Truth(self._rule.counted) & (self.nslots > self._geometry.segsize)
 
     def _of_return(self, end: Return) -> Iterator[Obligation]:
         if not isinstance(end.value, Word):

@@ -43,8 +43,8 @@ class Prover(Protocol):
         """A variable that can have any value of ``ctype``."""
         ...
 
-    def array(self, name: str, ctype: CType) -> Array:
-        """An array with elements of ``ctype``."""
+    def array(self, name: str, ctype: CType, bits: int) -> Array:
+        """An array with elements of ``ctype``, all below 2^``bits``."""
         ...
 
     def impossible(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bounceproof.models.constants import MAX_AREA_SLOTS
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.mapping import nr_slots
 from bounceproof.models.request import Cell, SearchRule
 from bounceproof.models.word import (
@@ -22,6 +23,7 @@ from bounceproof.models.word import (
     Word,
 )
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.hypothesis import Guesser, Hypothesis
 from bounceproof.source.extract.obligations import Obligations
 from bounceproof.source.extract.prover import Prover, Refusal
@@ -55,6 +57,7 @@ class RuleReader:
     def __init__(self, program: Program, prover: Prover | None) -> None:
         self._program, self._prover = program, prover
         self.search = Searched(search_function(program))
+        self.slots = slot_geometry(program)
         self._shape: Shape | None = None
         self._machines: dict[int, tuple[SearchMachine, Guesser]] = {}
         self._proved: dict[_Key, SearchRule | UnknownSearch] = {}
@@ -121,8 +124,9 @@ def _attempt(
     machine: SearchMachine, prover: Prover, page: int, key: _Key, found: Hypothesis
 ) -> Refusal | None:
     """None where every obligation of the hypothesis is proved."""
-    slots = prover.array("list", machine.list_type)
-    given, known = _any_call(prover, page, key)
+    bits = machine.slot_geometry.set_bits + 1
+    slots = prover.array("list", machine.list_type, bits)
+    given, known = _any_call(prover, page, key, machine.slot_geometry)
     run = machine.search(given, prover.fresh, slots)
     due = Obligations(machine, run, given, slots, found.rule, found.relations)
     known = known & due.invariant
@@ -140,7 +144,9 @@ def _attempt(
     return prover.impossible(every, known & slots.consistent(), fields)
 
 
-def _any_call(prover: Prover, page: int, key: _Key) -> tuple[SearchInputs, Truth]:
+def _any_call(
+    prover: Prover, page: int, key: _Key, geometry: SlotGeometry
+) -> tuple[SearchInputs, Truth]:
     """A call of the search on any area, and what is known of it."""
 
     def word(name: str, bits: int, ctype: CType) -> Word:
@@ -161,6 +167,7 @@ def _any_call(prover: Prover, page: int, key: _Key) -> tuple[SearchInputs, Truth
         boundary=prover.fresh("seg_boundary_mask", U64),
     )
     slots, total = given.area_nslabs, given.alloc_size
+    needed = nr_slots(total, geometry).cast(U32)
     base = given.area.cast(U32) * slots
     known = (slots >= 1) & (slots <= MAX_AREA_SLOTS) & (given.index < slots)
     known = known & (given.used <= slots.cast(U64))
@@ -168,6 +175,6 @@ def _any_call(prover: Prover, page: int, key: _Key) -> tuple[SearchInputs, Truth
     known = known & (given.area.cast(U32) < given.nareas)
     known = known & (given.boundary & (given.boundary + 1)).eq(0)
     known = known & given.boundary.ne(0)
-    known = known & (total <= _MOST_BYTES) & nr_slots(total).cast(U32).ne(0)
+    known = known & (total <= _MOST_BYTES) & needed.ne(0)
     sized = total >= page if key.large else total < page
     return given, known & (total > 0) & sized

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bounceproof.models.constants import IO_TLB_SIZE
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
@@ -57,10 +57,16 @@ class Runner:
     """Runs mappings of one cell on pools of one layout."""
 
     def __init__(
-        self, program: Program, cell: Cell, entry: c.Function, search: str
+        self,
+        program: Program,
+        cell: Cell,
+        entry: c.Function,
+        search: str,
+        geometry: SlotGeometry = MAINLINE,
     ) -> None:
         self._program, self._cell, self._entry = program, cell, entry
         self._search = search
+        self._geometry = geometry
         self._prepared: dict[tuple[int, int, int, int], Machine] = {}
 
     def _machine(self, pool: PoolNumbers) -> Machine:
@@ -79,7 +85,7 @@ class Runner:
         state = machine.start_state.fork(TRUE)
         prepare(machine, state, pool.start_index)
         if pool.busy:
-            _take(machine, state, pool)
+            _take(machine, state, pool, self._geometry)
         machine.events.clear()
         found: list[int] = []
         needed: list[int] = []
@@ -146,7 +152,8 @@ class Runner:
             return run
         outcome["slot"] = slot
         start = int(machine.layout.start)
-        outcome["tlb_addr"] = returned[-1] if returned else start + slot * IO_TLB_SIZE
+        start += slot * self._geometry.size
+        outcome["tlb_addr"] = returned[-1] if returned else start
         run.page = page_address(result)
         return run
 
@@ -209,11 +216,13 @@ def prepare(machine: Machine, state: State, start_index: int) -> None:
         machine.poke_area(state, area, "index", index)
 
 
-def _take(machine: Machine, state: State, pool: PoolNumbers) -> None:
+def _take(
+    machine: Machine, state: State, pool: PoolNumbers, geometry: SlotGeometry
+) -> None:
     lists = read_lists(machine, state)
     run = 0
     for slot in reversed(range(pool.nslabs)):
-        last = (slot + 1) % 128 == 0 or slot + 1 == pool.nslabs
+        last = (slot + 1) % geometry.segsize == 0 or slot + 1 == pool.nslabs
         run = 0 if slot in pool.busy else (0 if last else run) + 1
         lists[slot] = run
     for slot, value in enumerate(lists):

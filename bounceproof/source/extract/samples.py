@@ -96,7 +96,9 @@ def plain_inputs(
     )
 
 
-def random_sample(count: int, align_mask: int, totals: tuple[int, int]) -> Sample:
+def random_sample(
+    count: int, align_mask: int, totals: tuple[int, int], shift: int
+) -> Sample:
     """Calls of every sort; sizes lie from ``totals[0]`` up to ``totals[1]``."""
     dice = np.random.default_rng(count ^ align_mask)
 
@@ -112,7 +114,7 @@ def random_sample(count: int, align_mask: int, totals: tuple[int, int]) -> Sampl
     total = either(
         *(np.uint64(totals[0]) + below(w) for w in (1, 4096, totals[1] - totals[0] + 1))
     )
-    nslots = (total + np.uint64(2047)) >> np.uint64(11)
+    nslots = (total + np.uint64((1 << shift) - 1)) >> np.uint64(shift)
     orig = either(np.zeros(count, np.uint64), below(1 << 20), below(1 << 52))
     bits = either(np.zeros(count, np.uint64), below(1 << 16), below(1 << 44))
     tlb = either(bits << np.uint64(12), orig & ~np.uint64(0xFFF))

@@ -14,6 +14,7 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, Pointer, State, Value
 from bounceproof.source.extract.cut import CutMachine, CutRun, Fresh
+from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.search import BOUNDARY_TEST
 from bounceproof.source.program.calls import reachable_calls
@@ -70,6 +71,7 @@ class SearchMachine(CutMachine):
         self._cutting: dict[int, bool] = {}
         super().__init__(program, cell, Layout(u64(POOL_START)))
         self._function = function
+        self.slot_geometry = slot_geometry(program)
         self._names = {n for _, n, _ in function.parameters}
         self.mark_only()
         self._element = Word(0, S64)

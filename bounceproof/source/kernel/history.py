@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_SHIFT, IO_TLB_SIZE
 from bounceproof.models.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import TRUE, U32, Word
@@ -76,7 +75,8 @@ class TreeHistory:
         self._noted = _Noted()
         self._live: dict[str | int, Live] = {}
         self._in_hand: Live | None = None
-        self._judge = Judge(self.cell, machine)
+        self._slots = kernel.geometry(page)
+        self._judge = Judge(self.cell, machine, self._slots)
         self._hook()
 
     def _hook(self) -> None:
@@ -94,7 +94,7 @@ class TreeHistory:
             names = [name for _, name, _ in function.parameters]
             asked = dict(zip(names, arguments, strict=True))["alloc_size"]
             size = int(self._machine.as_word(asked, node))
-            self._noted.needed.append(-(-size >> IO_TLB_SHIFT))
+            self._noted.needed.append(-(-size >> self._slots.shift))
             value = self._machine.invoke(function, arguments, state, node)
             self._noted.found.append(int(self._machine.as_word(value, node)))
             return value
@@ -182,7 +182,7 @@ class TreeHistory:
         live.handle = int(result.cast(result.ctype)) if isinstance(result, Word) else 0
         live.result = result
         if slot is not None:
-            start = int(self._machine.layout.start) + slot * IO_TLB_SIZE
+            start = int(self._machine.layout.start) + slot * self._slots.size
             outcome["slot"] = slot
             outcome["tlb_addr"] = noted.returned[-1] if noted.returned else start
             live.taken = range(slot, slot + noted.needed[-1])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Path
 from bounceproof.source.eval.memory import NOTHING, Value
 from bounceproof.source.extract.run import Run
@@ -62,11 +62,11 @@ def _meet(one: Bytes, two: Bytes) -> bool:
     return max(one[0], two[0]) < min(one[1], two[1])
 
 
-def expected_lists(free: list[bool]) -> list[int]:
+def expected_lists(free: list[bool], geometry: SlotGeometry = MAINLINE) -> list[int]:
     """list[] of a pool whose free slots are ``free``."""
     lists, run = [0] * len(free), 0
     for slot in reversed(range(len(free))):
-        last = (slot + 1) % IO_TLB_SEGSIZE == 0
+        last = (slot + 1) % geometry.segsize == 0
         run = (0 if last else run) + 1 if free[slot] else 0
         lists[slot] = run
     return lists
@@ -75,7 +75,10 @@ def expected_lists(free: list[bool]) -> list[int]:
 class Judge:
     """Collects what is ``broken``: property and text, call by call."""
 
-    def __init__(self, cell: Cell, machine: Mapping[str, int]) -> None:
+    def __init__(
+        self, cell: Cell, machine: Mapping[str, int], geometry: SlotGeometry
+    ) -> None:
+        self._geometry = geometry
         self._cell, self._start = cell, machine["pool_start"]
         self.broken: list[dict[str, str]] = []
 
@@ -85,15 +88,16 @@ class Judge:
 
     def invariant(self, lists: list[int]) -> str | None:
         """The first slot whose list[] the free slots do not explain."""
-        wanted = expected_lists([value > 0 for value in lists])
+        wanted = expected_lists([value > 0 for value in lists], self._geometry)
         for slot, (held, right) in enumerate(zip(lists, wanted, strict=True)):
             if held != right:
                 return f"list[{slot}] is {held}, not {right}"
         return None
 
     def _slots(self, live: Live) -> Bytes:
-        first = self._start + live.taken.start * IO_TLB_SIZE
-        return first, first + len(live.taken) * IO_TLB_SIZE
+        size = self._geometry.size
+        first = self._start + live.taken.start * size
+        return first, first + len(live.taken) * size
 
     def _handed_out(self, live: Live) -> Bytes:
         page = live.run.page
@@ -194,7 +198,7 @@ class Judge:
         if freed != set(live.taken):
             self.report("returned", f"frees {len(freed)} of {len(live.taken)} slots")
         wanted = expected_lists(
-            [v > 0 or i in live.taken for i, v in enumerate(before)]
+            [v > 0 or i in live.taken for i, v in enumerate(before)], self._geometry
         )
         if after != wanted and not self.invariant(before):
             at = next(i for i, v in enumerate(wanted) if after[i] != v)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
 from bounceproof.models.search import Found, NoClosedForm
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
@@ -22,6 +23,7 @@ from bounceproof.source.eval.memory import (
 )
 from bounceproof.source.extract.driver import Driver
 from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
+from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.life import SourceLife
 from bounceproof.source.extract.machine import (
     POOL_START,
@@ -81,6 +83,7 @@ class SourceKernel:
         self._rules: dict[tuple[Cell, int, bool], SearchRule] = {}
         self._align_masks: dict[Cell, tuple[int, ...]] = {}
         self._unknown: dict[int, UnknownSearch] = {}
+        self._geometries: dict[int, SlotGeometry] = {}
 
     @property
     def name(self) -> str:
@@ -92,6 +95,12 @@ class SourceKernel:
         if page_size not in self._programs:
             self._programs[page_size] = Program(self.tree, page_size, self.config)
         return self._programs[page_size]
+
+    def geometry(self, page_size: int) -> SlotGeometry:
+        """The tree's slots; NotUnderstood where its macros say no such thing."""
+        if page_size not in self._geometries:
+            self._geometries[page_size] = slot_geometry(self.program(page_size))
+        return self._geometries[page_size]
 
     def reader(self, page_size: int) -> RuleReader:
         """What reads the search loop."""
@@ -132,16 +141,21 @@ class SourceKernel:
 
     # Limits.
 
+    def _layout(self, cell: Cell) -> Layout:
+        """A pool of one slot set or more."""
+        least = self.geometry(cell.page_size).segsize
+        return Layout(u64(POOL_START), max(SMALL_POOL, least))
+
     def _machine(self, cell: Cell) -> Machine:
         if cell not in self._machines:
             program = self.program(cell.page_size)
-            self._machines[cell] = Machine(program, cell, Layout(u64(POOL_START)))
+            self._machines[cell] = Machine(program, cell, self._layout(cell))
         return self._machines[cell]
 
     def _trace_machine(self, cell: Cell) -> Machine:
         if cell not in self._tracers:
             program = self.program(cell.page_size)
-            machine = Machine(program, cell, Layout(u64(POOL_START)))
+            machine = Machine(program, cell, self._layout(cell))
             machine.mark_only()
             self._tracers[cell] = machine
         return self._tracers[cell]
@@ -187,7 +201,9 @@ class SourceKernel:
         Found by mapping one request of each size class up to a slot set.
         """
         if cell not in self._align_masks:
-            sizes = [1 << k for k in range(19)] + [(1 << k) + 1 for k in range(18)]
+            bits = self.geometry(cell.page_size).set_bytes.bit_length()
+            sizes = [1 << k for k in range(bits)]
+            sizes += [(1 << k) + 1 for k in range(bits - 1)]
             orig = u64(0 if cell.path is Path.ALLOC else 0x10_0200)
             mapping = self.mapping(cell, Request(orig, many(sizes)))
             found = numbers(mapping.alloc_align_mask, len(sizes))
@@ -215,7 +231,7 @@ class SourceKernel:
         try:
             return self.reader(size).rule(cell, mask, large)
         except UnknownSearch as error:
-            pool = PoolNumbers(POOL_START, SMALL_POOL)
+            pool = PoolNumbers(POOL_START, self._layout(cell).nslabs)
             self.run(cell, 0 if cell.path is Path.ALLOC else 0x200, size, pool)
             self._unknown[size] = error
             raise
@@ -254,7 +270,8 @@ class SourceKernel:
             program = self.program(cell.page_size)
             search = self.reader(cell.page_size).search.function.name
             entry = self._required_entry(cell)
-            self._runners[cell] = Runner(program, cell, entry, search)
+            slots = self.geometry(cell.page_size)
+            self._runners[cell] = Runner(program, cell, entry, search, slots)
         return self._runners[cell].run(orig_addr, size, pool)
 
     def _page_check(self, cell: Cell) -> bool:

@@ -15,9 +15,8 @@ import subprocess
 import tempfile
 from pathlib import Path as FilePath
 
-from bounceproof.models.constants import IO_TLB_SIZE
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Path
-from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import SourceError
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.kernel.kernel import SourceKernel
@@ -46,6 +45,7 @@ def run_native(
     ``hang`` is True where the CPU limit ends the child.  Raises NativeError.
     """
     program = kernel.program(cell.page_size)
+    slots = kernel.geometry(cell.page_size)
     entry = kernel.entry(cell.path, cell.page_size)
     if cell.path is Path.LINK:
         raise NativeError("dma_iova_link() is not run natively")
@@ -56,7 +56,7 @@ def run_native(
     with tempfile.TemporaryDirectory(prefix="bounceproof-") as name:
         folder = FilePath(name)
         binary = _build(text, folder, (orig_addr, size, pool))
-        return _outcome(_execute(binary, folder), cell, pool, entry)
+        return _outcome(_execute(binary, folder), cell, pool, slots)
 
 
 def _build(
@@ -124,7 +124,7 @@ def _execute(binary: FilePath, folder: FilePath) -> str | None:
 
 
 def _outcome(
-    printed: str | None, cell: Cell, pool: PoolNumbers, entry: c.Function
+    printed: str | None, cell: Cell, pool: PoolNumbers, slots: SlotGeometry
 ) -> dict[str, int | bool | None]:
     names = ("slot", "nslots", "tlb_addr", "sz")
     outcome: dict[str, int | bool | None] = dict.fromkeys(names)
@@ -137,6 +137,6 @@ def _outcome(
         outcome["sz"] = numbers["printed"] if numbers["printed"] >= 0 else None
     if bounced and ok:
         outcome["slot"] = numbers["slot"]
-        placed = pool.start + numbers["slot"] * IO_TLB_SIZE
+        placed = pool.start + numbers["slot"] * slots.size
         outcome["tlb_addr"] = placed if cell.path is Path.ALLOC else numbers["tlb"]
     return {"ok": ok, "bounced": bounced, **outcome, "hang": False}

@@ -14,7 +14,7 @@ from tree_sitter import Node as Syntax
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.convert import Converter
 from bounceproof.source.cparse.declare import base_type, declarator, text_of
-from bounceproof.source.cparse.preprocess import Preprocessor, Unit
+from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
 from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
@@ -68,6 +68,7 @@ class Program:
         self.globals: dict[str, Global] = {}
         self.units: dict[str, Unit] = {}
         self._functions: dict[str, list[_Found]] = {}
+        self._macros: dict[str, Preprocessor] = {}
         self._parser = Parser(_LANGUAGE)
         self._load(page_size.bit_length() - 1)
 
@@ -78,7 +79,8 @@ class Program:
             self._read(path, shared)
         extra = [path for path in self.tree.added if path.endswith(".c")]
         for path in (*SOURCES, *extra):
-            self._read(path, shared.fork())
+            self._macros[path] = shared.fork()
+            self._read(path, self._macros[path])
         structs, enumerators = dict(self.structs), dict(self.enumerators)
         self._collect(shared.fork().run("(outside)", OUTSIDE_TYPES))
         self.structs.update(structs)
@@ -191,6 +193,29 @@ class Program:
             converted = Converter(self.typedefs).expr(value) if value else None
             self.enumerators[text_of(name)] = (converted, previous)
             previous = text_of(name)
+
+    def macro(self, name: str, file: str) -> Macro | None:
+        """The macro ``name`` as it stands at the end of the source ``file``, if any."""
+        return self._macros[file].macros.get(name)
+
+    def expression(self, text: str, file: str) -> c.Expr:
+        """``text`` as an expression at the end of the source ``file``, macros expanded.
+
+        Raises NotUnderstood where it is none.
+        """
+        line = f"unsigned long value = ({text});"
+        unit = self._macros[file].fork().run(file, line)
+        root = self._parser.parse(
+            unit.text.encode("utf-8", "surrogateescape")
+        ).root_node
+        values = [
+            child.child_by_field_name("value")
+            for node in root.named_children
+            for child in node.children_by_field_name("declarator")
+        ]
+        if root.has_error or len(values) != 1 or values[0] is None:
+            raise NotUnderstood(file, 0, text, "an expression")
+        return Converter(self.typedefs).expr(values[0])
 
     def function(self, name: str, file: str = "") -> c.Function | None:
         """The function ``name`` as code in ``file`` sees it; None if there is none.
