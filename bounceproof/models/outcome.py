@@ -21,8 +21,8 @@ from bounceproof.models.search import (
     Found,
     NoSearchRule,
     Search,
-    search_empty,
 )
+from bounceproof.models.unrolled import search_area
 from bounceproof.models.word import (
     FALSE,
     TRUE,
@@ -133,7 +133,7 @@ def search_areas(case: Case, mapping: Mapping, pool: Pool, areas: int) -> Found:
     for index in range(areas):
         base = pool.area_nslabs * Word(index, UNSIGNED_INT)
         search = Search(case.rule, Area(pool, base), mapping.orig_addr, case.comparing)
-        here = search_empty(search, mapping.nslots)
+        here = search_area(search, mapping.nslots)
         first = ~found & ~endless
         slot = ite(first, base + here.slot, slot)
         endless = endless | (first & here.endless)

@@ -19,8 +19,19 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.models.loop import (
+    jumped,
+    start_index,
+)
 from bounceproof.models.mapping import nr_slots
-from bounceproof.models.request import Pool, SearchRule
+from bounceproof.models.request import (
+    Counting,
+    Jump,
+    Passes,
+    Pool,
+    SearchRule,
+    Wrap,
+)
 from bounceproof.models.word import (
     FALSE,
     TRUE,
@@ -29,10 +40,12 @@ from bounceproof.models.word import (
     UNSIGNED_LONG,
     Truth,
     Word,
-    align,
     ite,
     minimum,
 )
+
+MOST_SETS = 8
+"""A stride of more slot sets has no closed form here."""
 
 
 class NoClosedForm(Exception):
@@ -114,6 +127,8 @@ def geometry(
         raise NoClosedForm("the loop tests inadmissible slots too")
     if not rule.stride:
         raise NoClosedForm("a stride of 0 never leaves a slot that does not fit")
+    if rule.stride > slots.segsize * MOST_SETS:
+        raise NoClosedForm(f"a stride of {rule.stride} slots")
     mask = rule.zero_mask | (rule.compare_mask if comparing else 0)
     bits = mask >> slots.shift
     block = bits & -bits if bits else 1
@@ -124,7 +139,23 @@ def geometry(
     inside = {(offset + landing) % period for offset in range(block)}
     if landing and any(0 < place < block for place in inside):
         raise NoClosedForm(f"stride {rule.stride} lands at a changing place in a block")
+    _check_kind(rule, block)
     return Geometry(period, block, -(-rule.stride // period) * period)
+
+
+def _check_kind(rule: SearchRule, block: int) -> None:
+    """NoClosedForm for ways of stepping and counting that do not go together."""
+    modulo = rule.wrap is Wrap.MODULO and rule.stride > 1
+    if modulo and (not rule.counted or rule.counting is not Counting.STEPS):
+        raise NoClosedForm("a wrap by modulo that is not counted by steps")
+    if modulo and rule.passes is Passes.WHOLE:
+        raise NoClosedForm("a wrap by modulo and a whole second pass")
+    whole = rule.passes is Passes.WHOLE
+    if rule.counting is Counting.TURNS and (whole or block > 1):
+        raise NoClosedForm("turns that are counted over blocks or passes")
+    odd = rule.jump is Jump.ROUND_UP and (block > 1 or not _is_power(rule.stride))
+    if odd and rule.stride > 1:
+        raise NoClosedForm(f"rounding up to a multiple of {rule.stride} slots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +254,7 @@ class Search:
 
     def _leg(self, start: Word, limit: Word, active: Truth) -> Leg:
         first = self.next_admissible(start)
-        second = self.next_admissible(first + self.rule.stride)
+        second = self.next_admissible(jumped(self.rule, first))
         return Leg(active & self.possible(), first, second, self.geometry.step, limit)
 
     def visits(self) -> Visits:
@@ -232,32 +263,77 @@ class Search:
 
     def _counted(self) -> Visits:
         slots, start = self.area.pool.area_nslabs, self.start_aligned()
-        to_end = self._leg(start, slots, TRUE)
-        reached = to_end.last() + self.rule.stride
-        past = (to_end.first < slots) & self.possible() & (reached > slots)
-        overshoot = ite(past, reached - slots, Word(0, UNSIGNED_INT))
-        left = ite(overshoot < start, start - overshoot, Word(0, UNSIGNED_INT))
         zero = Word(0, UNSIGNED_INT)
-        return Visits((to_end, self._leg(zero, left, TRUE)), FALSE)
+        to_end = self._leg(start, slots, TRUE)
+        reached = jumped(self.rule, to_end.last())
+        past = (to_end.first < slots) & self.possible() & (reached > slots)
+        over = ite(past, reached - slots, zero)
+        if self.rule.counting is Counting.TURNS:
+            left = slots - self._turns_to_end(to_end, start)
+            again = self._leg(zero, slots, TRUE)
+            limit = minimum(self._reached_within(again, left), slots)
+            return Visits((to_end, replace(again, limit=limit)), FALSE)
+        if self.rule.wrap is Wrap.MODULO:
+            return Visits((to_end, self._leg(over, start, TRUE)), FALSE)
+        whole = self.rule.passes is Passes.WHOLE
+        limit = slots if whole else start
+        if self.rule.counting is Counting.STEPS:
+            limit = ite(over < limit, limit - over, zero)
+        return Visits((to_end, self._leg(zero, limit, TRUE)), FALSE)
+
+    def _between(self) -> int:
+        """Turns from one visit to the next, after the second."""
+        return 1 + self.geometry.step - self.rule.stride
+
+    def _turn_of_second(self, leg: Leg, start: Word) -> Word:
+        """Turns from ``start`` until the second visit."""
+        return leg.first - start + 1 + (leg.second - jumped(self.rule, leg.first))
+
+    def _turns_to_end(self, leg: Leg, start: Word) -> Word:
+        """Turns that a leg over the rest of the area takes from ``start``."""
+        slots, last = self.area.pool.area_nslabs, leg.last()
+        more = _quotient(last - leg.second, leg.step) * self._between()
+        to_last = ite(
+            last < leg.second,
+            leg.first - start,
+            self._turn_of_second(leg, start) + more,
+        )
+        beyond, zero = jumped(self.rule, last), Word(0, UNSIGNED_INT)
+        rest = 1 + ite(beyond < slots, slots - beyond, zero)
+        visits = (leg.first < slots) & self.possible()
+        return ite(visits, to_last + rest, slots - start)
+
+    def _reached_within(self, leg: Leg, turns: Word) -> Word:
+        """The slot before which the visits of ``leg`` from 0 lie that are made in
+        that many turns."""
+        second = self._turn_of_second(leg, Word(0, UNSIGNED_INT))
+        each = self._between()
+        more = _quotient(turns - second + (each - 1), each)
+        later = leg.second + more * leg.step
+        near = ite(turns <= leg.first, leg.first, leg.first + 1)
+        return ite(turns <= second, near, later)
 
     def start_aligned(self) -> Word:
-        """Where an aligned search starts: ALIGN() and wrap, bit for bit."""
-        pool, stride = self.area.pool, Word(self.rule.stride, UNSIGNED_INT)
-        start = pool.start_index
-        aligned = align(start, stride) if self.rule.aligned_start else start
-        zero = Word(0, UNSIGNED_INT)
-        return ite(aligned >= pool.area_nslabs, zero, aligned)
+        """Where the search starts: as it is or aligned and wrapped, bit for bit."""
+        pool = self.area.pool
+        return start_index(self.rule, pool.start_index, pool.area_nslabs)
 
     def _until_start(self) -> Visits:
         slots, wrap = self.area.pool.area_nslabs, self.start_aligned()
         to_end = self._leg(wrap, slots, TRUE)
         from_zero = self._leg(Word(0, UNSIGNED_INT), wrap, wrap.ne(0))
         last = from_zero.last()
-        jumps = (from_zero.first < wrap) & (last + self.rule.stride > wrap)
+        jumps = (from_zero.first < wrap) & (jumped(self.rule, last) > wrap)
         endless = wrap.ne(0) & jumps & self.possible()
         beyond = ite(last.eq(from_zero.first), from_zero.second, last + from_zero.step)
         over = Leg(endless, beyond, beyond + from_zero.step, from_zero.step, slots)
         return Visits((to_end, from_zero, over), endless)
+
+
+def _quotient(value: Word, divisor: int) -> Word:
+    if _is_power(divisor):
+        return value >> (divisor.bit_length() - 1)
+    return value // Word(divisor, UNSIGNED_INT)
 
 
 def _chunk_after(area: Area, slot: Word) -> Word:
@@ -362,8 +438,6 @@ def search_empty(search: Search, nslots: Word) -> Found:
 
     ``slot`` counts from the start of the area.
     """
-    if search.area.pool.bound:
-        return unrolled(search, nslots)
     if not _foldable(search):
         return _first_of_visits(search, nslots)
     small, left_out = _folded(search)
@@ -389,37 +463,3 @@ def _first_of_visits(search: Search, nslots: Word) -> Found:
         found = found | here
     enough = nslots <= search.area.pool.area_nslabs
     return Found(found & enough, slot, visits.endless & enough & ~found)
-
-
-def unrolled(search: Search, nslots: Word) -> Found:
-    """The loop on an empty area, step by step, for areas of at most ``bound`` slots.
-
-    For rules without a closed form.  An endless loop is one that has not come back to
-    its start after three passes.
-    """
-    rule, pool = search.rule, search.area.pool
-    zero, one = Word(0, UNSIGNED_INT), Word(1, UNSIGNED_INT)
-    stride = Word(rule.stride, UNSIGNED_INT)
-    began = index = search.start_aligned()
-    checked, found, slot, done = zero, FALSE, zero, FALSE
-    least = rule.stride if rule.fall_through else 1
-    for _ in range((pool.bound // least + 1) * (1 if rule.counted else 3)):
-        accepted = search.accepts(index)
-        tested = TRUE if rule.fall_through else accepted
-        fits = ~done & tested & search.area.fits_empty(index, nslots)
-        slot, found = ite(fits, index, slot), found | fits
-        after = ite(accepted, index, _wrapped(pool, index + one))
-        steps = ite(accepted, zero, one)
-        onward = TRUE if rule.fall_through else accepted
-        index = ite(onward, _wrapped(pool, after + stride), after)
-        checked = checked + steps + ite(onward, stride, zero)
-        over = checked >= pool.area_nslabs if rule.counted else index.eq(began)
-        done = done | fits | over
-        if done.raw is True:
-            break
-    enough = nslots <= pool.area_nslabs
-    return Found(found & enough, slot, ~done & enough)
-
-
-def _wrapped(pool: Pool, index: Word) -> Word:
-    return ite(index >= pool.area_nslabs, Word(0, UNSIGNED_INT), index)

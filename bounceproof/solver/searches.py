@@ -21,7 +21,8 @@ from bounceproof.models.outcome import (
 )
 from bounceproof.models.pools import serving
 from bounceproof.models.request import Cell, KernelModel, Mapping, Pool, PoolKind
-from bounceproof.models.search import Area, NoSearchRule, Search, Visits, search_empty
+from bounceproof.models.search import Area, NoSearchRule, Search, Visits
+from bounceproof.models.unrolled import search_area
 from bounceproof.models.word import (
     FALSE,
     TRUE,
@@ -105,7 +106,7 @@ def finds_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
         fits = search.area.fits_empty(slot, mapping.nslots)
         accepted = inside & fits & _accepted_by_rule(search, slot)
         if cell.pool_kind is PoolKind.TRANSIENT:
-            unseen = ~search_empty(search, mapping.nslots).found
+            unseen = ~search_area(search, mapping.nslots).found
         else:
             unseen = ~_visited(search.visits(), slot)
         missed = missed | (case.guard & accepted & unseen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounceproof.models.request import SearchRule
+from bounceproof.models.request import Counting, Jump, Passes, SearchRule, Wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +29,22 @@ def unroll(rule: SearchRule, slots: int, start: int, pool: int, orig: int) -> Un
     if rule.aligned_start:
         start = (start + rule.stride - 1) & ~(rule.stride - 1)
     start = 0 if start >= slots else start
-    if rule.counted:
-        return _counted(rule, slots, start, pool, orig)
-    began = index = start
-    visits: list[int] = []
+    index, counted, visits = start, 0, []
+    most = 2 * slots - start if rule.passes is Passes.WHOLE else slots
     for _ in range(4 * slots):
         step = 1
         if _right(rule, pool + 2048 * index, orig):
             visits.append(index)
             step = rule.stride
-        index = index + step if index + step < slots else 0
-        if index == began:
+            if rule.jump is Jump.ROUND_UP:
+                step = rule.stride - index % rule.stride
+        counted += {
+            Counting.STEPS: step,
+            Counting.TO_END: min(step, slots - index),
+            Counting.TURNS: 1,
+        }[rule.counting]
+        beyond = (index + step) % slots if rule.wrap is Wrap.MODULO else 0
+        index = index + step if index + step < slots else beyond
+        if counted >= most if rule.counted else index == start:
             return Unrolled(visits, False)
     return Unrolled(visits, True)
-
-
-def _counted(
-    rule: SearchRule, slots: int, start: int, pool: int, orig: int
-) -> Unrolled:
-    index, checked, visits = start, 0, []
-    while checked < slots:
-        step = 1
-        if _right(rule, pool + 2048 * index, orig):
-            visits.append(index)
-            step = rule.stride
-        index = index + step if index + step < slots else 0
-        checked += step
-    return Unrolled(visits, False)
