@@ -26,16 +26,16 @@ ORIGIN: Location = ("origin",)
 
 @dataclass(slots=True)
 class Head:
-    """A loop's head: ``values`` are what its variables are there, by name.
+    """A loop's head: ``values`` are what the variables that it changes are there.
 
-    ``number`` counts from 1; 0 is the function's entry.  ``locals`` has the plain
+    ``number`` counts from 1; 0 is the function's entry.  ``known`` has all plain
     variables of the function there, those that the loop leaves alone included.
     """
 
     number: int
     node: c.Node
     values: dict[str, Word] = field(default_factory=dict)
-    locals: dict[str, Word] = field(default_factory=dict)
+    known: dict[str, Word] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,15 @@ class Arrival:
     """A path that comes to the head ``target`` where ``condition`` holds.
 
     ``origin`` (int) is the number of the head that it left last; ``values`` are the
-    head's variables, as the path leaves them.
+    function's plain variables, as the path leaves them; ``written`` is where slots had
+    been written to by then.
     """
 
     target: int
     origin: Word
     condition: Truth
     values: dict[str, Word]
+    written: tuple[Truth, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class CutMachine(MarkingMachine):
 
     def at_head(self, head: Head, state: State) -> None:
         """What else is known at a head; by default nothing."""
+
+    def written(self) -> tuple[Truth, ...]:
+        """Where slots have been written to so far."""
+        return ()
 
     def run_cut(
         self, function: c.Function, arguments: list[Value], state: State
@@ -178,9 +184,11 @@ class CutMachine(MarkingMachine):
         self.cut.heads.append(head)
         frame = state.frames[state.frame]
         known = [name for name in names if (state.frame, name) in frame]
-        before = self._values(state, known)
+        before = _plain(state)
         origin = cast(Word, state.memory[ORIGIN])
-        arrival = Arrival(head.number, origin, state.condition, before)
+        arrival = Arrival(
+            head.number, origin, state.condition, before, self.written()
+        )
         self.cut.arrivals.append(arrival)
         for name in known:
             at, kind = (state.frame, name), self.local_types[name]
@@ -191,11 +199,7 @@ class CutMachine(MarkingMachine):
             head.values[name] = value
             frame[at] = value
         state.memory[ORIGIN] = Word(head.number, INT)
-        head.locals = {
-            str(at[1]).split("#")[0]: value
-            for at, value in frame.items()
-            if len(at) == 2 and isinstance(value, Word)
-        }
+        head.known = _plain(state)
         self.at_head(head, state)
         self._left[head.number] = _Snapshot(self.objects.keys(), names, state)
         return head
@@ -204,18 +208,21 @@ class CutMachine(MarkingMachine):
         """Come back to a head."""
         if not self._left[head.number].only_changed(state):
             raise self.fail(head.node, "a loop that changes its variables alone")
-        values = self._values(state, list(head.values))
+        values = _plain(state)
         origin = cast(Word, state.memory[ORIGIN])
-        arrival = Arrival(head.number, origin, state.condition, values)
+        arrival = Arrival(
+            head.number, origin, state.condition, values, self.written()
+        )
         self.cut.arrivals.append(arrival)
 
-    def _values(self, state: State, names: list[str]) -> dict[str, Word]:
-        frame, values = state.frames[state.frame], {}
-        for name in names:
-            held = frame.get((state.frame, name))
-            if isinstance(held, Word):
-                values[name] = held
-        return values
+
+def _plain(state: State) -> dict[str, Word]:
+    """The plain variables of the function that runs."""
+    return {
+        str(at[1]): value
+        for at, value in state.frames[state.frame].items()
+        if len(at) == 2 and isinstance(value, Word)
+    }
 
 
 class _Snapshot:

@@ -123,13 +123,13 @@ class Guesser:
         ways = []
         for head in run.run.heads:
             here = seen.found & (seen.origin == head.number)
-            ways.append(
-                [
-                    (form, name)
-                    for form, name in index_relations(head)
-                    if _gives(form, values[head.number, name], seen, here, bounds)
-                ]
-            )
+            found = [
+                (form, name)
+                for form, name in index_relations(head)
+                if _gives(form, values[head.number, name], seen, here, bounds)
+            ]
+            passes = [(IndexForm.PASS, name) for name in head.values]
+            ways.append(found or passes)
         for chosen in product(*ways):
             yield {n + 1: way for n, way in enumerate(chosen)}
 
@@ -137,13 +137,16 @@ class Guesser:
         self, align_mask: int, total: int
     ) -> tuple[SearchRun, _Seen, dict[tuple[int, str], Word], Bounds]:
         """Calls in which every variable has values of its own."""
-        count, slots = 64, 1 << 16
+        count, slots = 512, 1 << 16
         dice = np.random.default_rng(7)
         given: dict[tuple[int, str], Word] = {}
         places = np.uint64(_APART)
 
         def fresh(name: str, ctype: CType) -> Word:
             numbers = dice.integers(1, slots // _APART, count, dtype=np.uint64) * places
+            few = dice.integers(0, 2, count, dtype=np.uint64)
+            kind = dice.integers(0, 4, count)
+            numbers = np.choose(kind, (numbers, numbers, few, numbers + slots))
             plain, _, head = name.rpartition("@")
             given[int(head), plain] = many(numbers, ctype)
             return given[int(head), plain]
@@ -157,7 +160,8 @@ class Guesser:
         run = self._run(Sample(count, inputs, fresh, all_free()))
         base = inputs.area.cast(U32) * inputs.area_nslabs
         base = base if self._machine.has_areas else Word(0, U32)
-        bounds = Bounds(inputs.area_nslabs, base, inputs.index)
+        nslabs = inputs.area_nslabs
+        bounds = Bounds(nslabs, base, inputs.index, nslabs)
         return run, _seen(run, count), given, bounds
 
     # Which slots it takes.
@@ -176,7 +180,8 @@ class Guesser:
         compare = sum(b for b, flag in zip(bits, matched, strict=True) if not flag)
         told = [at for at, bit in enumerate(bits) if bit & compare & ~zero]
         run = self._at_zero(inputs, indices, none_free())
-        shown = run.run.heads[0].locals if run.run.heads else {}
+        known = run.run.heads[0].known if run.run.heads else {}
+        shown = {name.split("#")[0]: word for name, word in known.items()}
         return SearchRule(
             zero_mask=zero,
             compare_mask=compare,
@@ -210,7 +215,9 @@ class Guesser:
     ) -> int:
         """Where a slot leads that is admissible and does not fit; the last calls."""
         zero = Word(0, U32)
-        bounds = Bounds(Word(_MANY_SLOTS, U32), zero, zero)
+        many_slots = Word(_MANY_SLOTS, U32)
+        bounds = Bounds(many_slots, zero, zero, many_slots)
+        longest = 0
         for arrival in run.run.arrivals:
             form, name = indices[arrival.target]
             if name not in arrival.values:
@@ -219,9 +226,8 @@ class Guesser:
             here = flag_array(back, 3 * _BITS)
             index = _index(form, arrival.values[name], bounds)
             steps = number_array(index, 3 * _BITS)[here]
-            if len(steps):
-                return int(steps.max())
-        return 0
+            longest = max([longest, *(int(step) for step in steps)])
+        return longest
 
 
 def _shown(known: dict[str, Word], name: str, otherwise: int) -> int:
@@ -276,8 +282,9 @@ def _relations(
 ) -> Iterator[dict[int, Relation]]:
     if last is not None and last[0].counted == rule.counted:
         yield last[1]
+    changed = {name for head in run.run.heads for name in head.values}
     ways = [
-        count_relations(head, *indices[head.number], rule.counted)
+        count_relations(head, *indices[head.number], rule.counted, changed)
         for head in run.run.heads
     ]
     for chosen in product(*ways):

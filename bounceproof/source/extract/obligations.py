@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bounceproof.models.loop import LoopState, accepts, ended, start_index, turn
 from bounceproof.models.mapping import nr_slots
-from bounceproof.models.request import Pool, SearchRule
+from bounceproof.models.request import Counting, Passes, Pool, SearchRule
 from bounceproof.models.search import Area
 from bounceproof.models.word import (
     FALSE,
@@ -29,7 +29,7 @@ from bounceproof.models.word import (
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.cut import Arrival, Head, Return
 from bounceproof.source.extract.prover import Obligation
-from bounceproof.source.extract.relation import Bounds, Relation
+from bounceproof.source.extract.relation import Bounds, IndexForm, Relation
 from bounceproof.source.extract.search_cut import (
     Elements,
     SearchInputs,
@@ -38,7 +38,6 @@ from bounceproof.source.extract.search_cut import (
 )
 
 MOST_PASSES = 16
-_SLACK = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +73,16 @@ class Obligations:
         base = given.area.cast(UNSIGNED_INT) * given.area_nslabs
         base = base if machine.has_areas else Word(0, UNSIGNED_INT)
         self._start = start_index(rule, given.index, given.area_nslabs)
-        self._bounds = Bounds(given.area_nslabs, base, self._start)
+        nslabs = given.area_nslabs
+        whole = rule.passes is Passes.WHOLE
+        most = nslabs + (nslabs - self._start) if whole else nslabs
+        self._bounds = Bounds(nslabs, base, self._start, most)
         self._turns = {head.number: self._turn(head) for head in run.run.heads}
 
     # One turn of the rule's loop.
 
     def _turn(self, head: Head) -> _Turn:
-        state = self._relations[head.number].state(head.values, self._bounds)
+        state = self._relations[head.number].state(head.known, self._bounds)
         if state is None:
             raise NotUnderstood("", head.node.line, "the search", "its variables")
         slots, rule, given = self._given.area_nslabs, self._rule, self._given
@@ -116,16 +118,26 @@ class Obligations:
     def invariant(self) -> Truth:
         """What holds whenever the code is at its heads."""
         known = TRUE
-        for turned in self._turns.values():
-            known = known & self._within(turned.state)
+        for head in self._run.run.heads:
+            relation = self._relations[head.number]
+            state = self._turns[head.number].state
+            known = known & self._within(relation, state, head.known)
         return known
 
-    def _within(self, state: LoopState) -> Truth:
-        slots = self._given.area_nslabs
+    def _within(
+        self, relation: Relation, state: LoopState, values: dict[str, Word]
+    ) -> Truth:
+        inside = self._in_area(state) & relation.sane(values, self._bounds)
+        return inside & ~self._ended(state) if relation.going else inside
+
+    def _in_area(self, state: LoopState) -> Truth:
+        slots, rule = self._given.area_nslabs, self._rule
         inside = state.index < slots
-        if self._rule.counted:
-            inside = inside & (state.counted < slots + slots + _SLACK)
-        return inside
+        if not rule.counted:
+            return inside
+        turns = rule.counting is Counting.TURNS
+        most = self._bounds.most + (0 if turns else rule.stride)
+        return (inside | self._ended(state)) & (state.counted <= most)
 
     # The obligations.
 
@@ -140,6 +152,8 @@ class Obligations:
                 f"the way to {self._named(arrival.target)}",
                 arrival.condition & ~self._arrives(arrival),
             )
+            for marked in arrival.written:
+                yield Obligation("slots are written to", arrival.condition & marked)
         for end in self._run.run.returns:
             yield from self._of_return(end)
 
@@ -160,7 +174,7 @@ class Obligations:
             if number != arrival.target:
                 moved = moved | self._passed(arrival, number, turned, state)
             right = right | (arrival.origin.eq(number) & moved)
-        return right & self._within(state)
+        return right & self._within(relation, state, arrival.values)
 
     def _passed(
         self, arrival: Arrival, origin: int, turned: _Turn, state: LoopState
@@ -168,24 +182,24 @@ class Obligations:
         """A way from one head to another without a turn; back, no more than a few."""
         alike = state.index.eq(turned.state.index)
         alike = alike & state.counted.eq(turned.state.counted)
+        alike = alike | (turned.over & self._ended(state))
         if arrival.target > origin:
             return alike
         before = self._run.run.heads[arrival.target - 1].values
         relation = self._relations[arrival.target]
         rises = FALSE
-        for name, value in arrival.values.items():
-            if name not in (relation.name, relation.count_name):
-                old = before[name].cast(U64)
+        for name in before:
+            if relation.form is IndexForm.PASS or name != relation.name:
+                old, value = before[name].cast(U64), arrival.values[name]
                 rises = rises | ((old < MOST_PASSES) & (value.cast(U64) > old))
         return alike & rises
 
     def _same(self, state: LoopState, wanted: LoopState) -> Truth:
         """Whether two states are alike to the loop."""
         same = state.index.eq(wanted.index)
+        one, two = self._ended(state), self._ended(wanted)
         if self._rule.counted:
-            return same & state.counted.eq(wanted.counted)
-        slots = self._given.area_nslabs
-        one, two = (ended(self._rule, s, self._start, slots) for s in (state, wanted))
+            return (same & state.counted.eq(wanted.counted)) | (one & two)
         return same & ((one & two) | (~one & ~two))
 
     def _full(self) -> Truth:

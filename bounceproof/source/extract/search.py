@@ -17,7 +17,7 @@ from bounceproof.source.cparse.walk import calls_in, walk
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, State, Value
 from bounceproof.source.extract.machine import POOL_START, Layout, Machine, u64
-from bounceproof.source.program.calls import reachable
+from bounceproof.source.program.calls import reachable, reachable_calls
 from bounceproof.source.program.program import Program
 
 BOUNDARY_TEST = "iommu_is_span_boundary"
@@ -60,29 +60,40 @@ _SEARCHED_FOR = frozenset(("orig_addr", "alloc_size"))
 
 
 def search_function(program: Program) -> c.Function:
-    """The function with the slot search: it tests the segment boundary in a loop.
+    """The function with the slot search: it is told what to search for, and tests the
+    segment boundary, itself or in what it calls; the innermost of such functions.
 
-    Of functions that call one another, the innermost that is told what to search for.
+    Raises NotUnderstood where there is none, or where there are two.
     """
-    direct: list[c.Function] = []
-    indirect: list[c.Function] = []
-    jumping: list[c.Function] = []
+    file = "kernel/dma/swiotlb.c"
+    inner: dict[str, c.Function] = {}
     for start in ("swiotlb_tbl_map_single", "swiotlb_find_slots"):
         for function in reachable(program, start):
-            loops = [node for node in walk(function.body) if isinstance(node, c.Loop)]
-            if any(BOUNDARY_TEST in calls_in(loop) for loop in loops):
-                direct.append(function)
-            elif any(_tests_boundary(program, function, loop) for loop in loops):
-                indirect.insert(0, function)
-            elif BOUNDARY_TEST in calls_in(function.body):
-                jumping.append(function)
-    every = [*direct, *indirect, *jumping]
-    told = [f for f in every if {name for _, name, _ in f.parameters} >= _SEARCHED_FOR]
-    if told or every:
-        return (told or every)[0]
-    file = "kernel/dma/swiotlb.c"
-    need = "a loop under swiotlb_tbl_map_single() that tests the segment boundary"
+            if _may_search(program, function):
+                inner.setdefault(function.name, function)
+    found = [f for f in inner.values() if not _calls_one(program, f, inner)]
+    if len(found) > 1:
+        need = f"one slot search, not {' and '.join(f.name for f in found)}"
+        raise NotUnderstood(found[1].file, found[1].line, found[1].name, need)
+    if found:
+        return found[0]
+    need = "a function under swiotlb_tbl_map_single() that tests the segment boundary"
     raise NotUnderstood(file, 0, "the slot search", need)
+
+
+def _may_search(program: Program, function: c.Function) -> bool:
+    told = {name for _, name, _ in function.parameters} >= _SEARCHED_FOR
+    if not told or "mapping_size" in {name for _, name, _ in function.parameters}:
+        return False
+    return BOUNDARY_TEST in reachable_calls(program, function.body, function.file)
+
+
+def _calls_one(
+    program: Program, function: c.Function, among: dict[str, c.Function]
+) -> bool:
+    """Whether ``function`` calls another of ``among``."""
+    called = reachable_calls(program, function.body, function.file)
+    return any(name in among for name in called - {function.name})
 
 
 def _tests_boundary(program: Program, function: c.Function, loop: c.Loop) -> bool:

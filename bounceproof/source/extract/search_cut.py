@@ -105,6 +105,10 @@ class SearchMachine(CutMachine):
         place = at[1] if isinstance(at[1], Word) else Word(at[1], S64)
         return self._list.at(place.cast(S64)).cast(self.list_type)
 
+    def written(self) -> tuple[Truth, ...]:
+        marks = [event.condition for event in self.events if event.kind == "marks"]
+        return (*self._marked, *marks)
+
     def _write_slot(self, state: State, at: Location, value: Value) -> None:
         self._marked.append(state.condition)
 
@@ -159,9 +163,7 @@ class SearchMachine(CutMachine):
         for event in self.events:
             if event.kind == "bug":
                 stopped = stopped | event.condition
-            elif event.kind == "marks":
-                self._marked.append(event.condition)
-        return SearchRun(run, stopped, tuple(self._marked))
+        return SearchRun(run, stopped, self.written())
 
     def _state_pool(self, state: State, given: SearchInputs) -> None:
         nslabs = given.area_nslabs.cast(U64) * given.nareas.cast(U64)
