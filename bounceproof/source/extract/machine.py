@@ -50,6 +50,19 @@ class Layout:
     seg_boundary_mask: Word | None = None
 
 
+def initialiser(program: Program) -> c.Function:
+    """The function that makes slots and areas what they are in an empty pool.
+
+    Raises NotUnderstood where the tree has none.
+    """
+    for name in _INITIALISERS:
+        function = program.function(name)
+        if function is not None:
+            return function
+    file, need = "kernel/dma/swiotlb.c", f"a definition of {_INITIALISERS[0]}()"
+    raise NotUnderstood(file, 0, "the pool's initialisation", need)
+
+
 class Machine(Interpreter):
     """An interpreter with a device whose mappings bounce."""
 
@@ -77,6 +90,8 @@ class Machine(Interpreter):
         entry = self.program.structs.get(tag, {}).get(name)
         if entry is not None:
             held = self.convert(value, entry.type, self._nowhere)
+            if entry.bits is not None and isinstance(held, Word):
+                held = held & ((1 << entry.bits) - 1)
             state.memory[(*at, name)] = held
 
     def poke_global(self, state: State, name: str, value: Value) -> None:
@@ -231,20 +246,19 @@ class Machine(Interpreter):
             direct = self.cell.path is Path.DIRECT
             self.poke_global(state, "swiotlb_force", force if direct else Word(0, INT))
 
+    def _counts(self) -> tuple[Word, Word]:
+        """Slots (unsigned long) and areas (unsigned int) that the pool starts with."""
+        return u64(self.layout.nslabs), Word(self.layout.nareas, U32)
+
     def _initialise_pool(self, state: State) -> None:
-        name = next((n for n in _INITIALISERS if self.program.function(n)), None)
-        function = self.program.function(name) if name else None
-        if function is None:
-            file = "kernel/dma/swiotlb.c"
-            need = f"a definition of {_INITIALISERS[0]}()"
-            raise NotUnderstood(file, 0, "the pool's initialisation", need)
+        function, (nslabs, nareas) = initialiser(self.program), self._counts()
         values: dict[str, Value] = {
             "start": self.layout.start,
             "vaddr": Address(self.layout.start, _VOID),
             "tlb": Address(self.layout.start, _VOID),
-            "nslabs": u64(self.layout.nslabs),
+            "nslabs": nslabs,
             "late_alloc": Word(0, U8),
-            "nareas": Word(self.layout.nareas, U32),
+            "nareas": nareas,
             "flags": Word(0, U32),
             "verbose": Word(0, INT),
             "mem": self._pointer(self.pool, self.pool_tag),

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tree's own initialisation leaves in any slot and in any area.
+
+The function is run with numbers of slots and of areas that are left open.  A loop that
+counts over them is run for one turn, at an index that is left open too; what makes that
+turn stand for all of them is part of the claims, which a solver has to prove.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bounceproof.models.geometry import SlotGeometry
+from bounceproof.models.request import Cell, Path
+from bounceproof.models.word import S64, TRUE, U32, U64, CType, Truth, Word, ite
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.pure import is_pure
+from bounceproof.source.cparse.walk import walk
+from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.core import zero_of
+from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
+from bounceproof.source.eval.paths import Outcome, PathEnds
+from bounceproof.source.extract.machine import Layout, Machine, initialiser
+from bounceproof.source.program.program import Program
+
+MOST = 1 << 31
+"""Slots and areas of a pool are fewer."""
+_WIDE = CType(66, True)
+_ALONE = "a loop over slots or areas that changes nothing else"
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What the initialisation is run with: ``index`` (U64) of the slot and of the area
+    asked about, the pool's ``start`` (bytes, U64), ``nslabs`` (U64), ``nareas`` (U32),
+    and ``stale`` (U64), what memory holds that nothing is known of."""
+
+    index: Word
+    start: Word
+    nslabs: Word
+    nareas: Word
+    stale: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``shown`` follows from ``given``, for every value of what is unknown."""
+
+    what: str
+    given: Truth
+    shown: Truth
+
+
+def initial_claims(
+    program: Program, page_size: int, geometry: SlotGeometry, unknown: Unknown
+) -> tuple[Claim, ...]:
+    """That an empty pool of whole slot sets is one: every slot free up to the end of
+    its slot set, area->used and area->index 0, the pool's fields those asked for.
+
+    Raises NotUnderstood for code that cannot be followed for any index.
+    Source: swiotlb_init_io_tlb_pool() and its predecessors, kernel/dma/swiotlb.c.
+    """
+    cell = Cell(page_size, page_size, Path.DIRECT, 0)
+    machine = Opening(program, cell, unknown)
+    nslabs, nareas = unknown.nslabs, unknown.nareas
+    pool = (nslabs > 0) & (nslabs < MOST) & (nslabs & geometry.set_low).eq(0)
+    pool = pool & (nareas > 0) & (nareas < MOST)
+    slot, area = pool & (unknown.index < nslabs), unknown.index < nareas.cast(U64)
+    room = geometry.segsize - (unknown.index & geometry.set_low)
+    claims = [
+        Claim(f"the loop: {x.what}", pool & x.given, x.shown) for x in machine.due
+    ]
+    held = machine.list_of_slot().cast(U64)
+    claims.append(Claim("list[] of an empty slot set", slot, held.eq(room)))
+    for name in ("used", "index"):
+        zero = machine.of_area(name).eq(0)
+        claims.append(Claim(f"area->{name} of 0", pool & area, zero))
+    for name, wanted in machine.fields():
+        claims.append(Claim(f"the pool's {name}", pool, wanted))
+    return tuple(claims)
+
+
+class Opening(Machine):
+    """A machine that runs the pool's initialisation alone, for any index.
+
+    ``due``: what must hold for one turn of a loop to stand for all.
+    """
+
+    def __init__(self, program: Program, cell: Cell, unknown: Unknown) -> None:
+        self.unknown = unknown
+        self.due: list[Claim] = []
+        self.left = State()
+        self._held: dict[Key, Word] = {}
+        self._counted: set[Key] = set()
+        self._turning = False
+        super().__init__(program, cell, Layout(unknown.start))
+
+    def _counts(self) -> tuple[Word, Word]:
+        return self.unknown.nslabs, self.unknown.nareas
+
+    def _initialise_pool(self, state: State) -> None:
+        super()._initialise_pool(state)
+        self._refuse_fills()
+        self.left = state.fork(TRUE)
+
+    def _refuse_fills(self) -> None:
+        for event in self.events:
+            arguments = event.data.get("arguments", ())
+            if event.kind in ("fill", "copy") and any(
+                isinstance(value, Pointer) for value in arguments
+            ):
+                raise self.fail(self._nowhere, "slots and areas that are not filled")
+
+    # What was left.
+
+    def list_of_slot(self) -> Word:
+        """list[] of the slot."""
+        if self.single:
+            return self._of((self.slots[0],), c.IntType(U32))
+        at = self._array("slots", self.slots)
+        return self._of((at[0], "list"), self._type("io_tlb_slot", "list"))
+
+    def of_area(self, name: str) -> Word:
+        """``used`` or ``index`` of the area, or of a pool that has no areas."""
+        if self.has("io_tlb_area", name):
+            at = self._array("areas", self.areas)
+            return self._of((at[0], name), self._type("io_tlb_area", name))
+        if f"io_tlb_{name}" in self.program.globals:
+            at, kind = self.global_place(c.Name(0, f"io_tlb_{name}"), self.left)
+            value = self.load(self.left, at, kind, self._nowhere)
+        else:
+            value = self.peek(self.left, self.pool, self.pool_tag, name)
+        return self.as_word(value, self._nowhere)
+
+    def fields(self) -> list[tuple[str, Truth]]:
+        """The pool's own fields, and whether they are what was asked for."""
+        unknown = self.unknown
+        wanted = {
+            "start": unknown.start,
+            "nslabs": unknown.nslabs,
+            "nareas": unknown.nareas.cast(U64),
+            "area_nslabs": unknown.nslabs // unknown.nareas.cast(U64),
+        }
+        found = []
+        for name, right in wanted.items():
+            if self.has(self.pool_tag, name):
+                value = self.peek(self.left, self.pool, self.pool_tag, name)
+                word = self.as_word(value, self._nowhere).cast(U64)
+                found.append((name, word.eq(right)))
+        return found
+
+    def _array(self, name: str, otherwise: Location) -> Location:
+        """Where an array begins, by the pool's own pointer to it."""
+        held = self.peek(self.left, self.pool, self.pool_tag, name)
+        known = isinstance(held, Pointer) and held.at is not None
+        at = held.at if isinstance(held, Pointer) else None
+        if not known or at is None or len(at) != 2 or at[1] != 0:
+            raise self.fail(self._nowhere, f"a pointer to the first of the {name}")
+        return at
+
+    def _type(self, tag: str, name: str) -> c.Type:
+        entry = self.program.structs.get(tag, {}).get(name)
+        if entry is None:
+            raise self.fail(self._nowhere, f"a field {name} in struct {tag}")
+        return entry.type
+
+    def _of(self, key: Key, kind: c.Type) -> Word:
+        held = self._held.get(key)
+        return self._before(key, kind) if held is None else held
+
+    def _before(self, key: Key, kind: c.Type) -> Word:
+        """What memory holds before anything is written to it."""
+        if not isinstance(kind, c.IntType):
+            raise self.fail(self._nowhere, "elements that are numbers")
+        root = key[0]
+        assert isinstance(root, int)
+        zeroed = self.objects[root].zeroed
+        return Word(0, kind.ctype) if zeroed else self.unknown.stale.cast(kind.ctype)
+
+    # Elements of arrays.
+
+    def store(
+        self,
+        state: State,
+        at: Location,
+        kind: c.Type,
+        value: Value,
+        node: c.Node,
+        bits: int | None = None,
+    ) -> Value:
+        """Write a location; of an array, note what becomes of the element asked for."""
+        if not _is_element(at):
+            return super().store(state, at, kind, value, node, bits)
+        held = self.convert(value, kind, node)
+        if not isinstance(held, Word):
+            if isinstance(kind, c.PointerType):
+                return held
+            raise self.fail(node, "elements that are written field by field")
+        if bits is not None:
+            held = held & ((1 << bits) - 1)
+        key, here = _key(at), _element(at).eq(self.unknown.index.cast(S64))
+        condition = state.condition
+        if self._turning:
+            self._owe("each turn writes to its own element", condition, here)
+            self._counted.add(key)
+        else:
+            condition = condition & here
+        old = self._of(key, kind)
+        self._held[key] = ite(condition, held, old)
+        if isinstance(at[1], int) and not self._turning:
+            super().store(state, at, kind, held, node, bits)
+        return held
+
+    def load(self, state: State, at: Location, kind: c.Type, node: c.Node) -> Value:
+        """Read a location; of an array, the element asked for alone."""
+        if not _is_element(at):
+            return super().load(state, at, kind, node)
+        key = _key(at)
+        if not self._turning:
+            if key in self._counted or isinstance(at[1], Word):
+                raise self.fail(node, "no element read that a loop has written")
+            return super().load(state, at, kind, node)
+        here = _element(at).eq(self.unknown.index.cast(S64))
+        self._owe("each turn reads its own element", state.condition, here)
+        if isinstance(kind, c.PointerType):
+            return zero_of(kind, self.fail(node, "a type that is known"))
+        return self._of(key, kind)
+
+    def _owe(self, what: str, given: Truth, shown: Truth) -> None:
+        self.due.append(Claim(what, given, shown))
+
+    # Loops.
+
+    def records(self, node: c.Loop, state: State) -> bool:
+        """Loops whose condition is open are run for one turn."""
+        if node.condition is None or not is_pure(node.condition):
+            return False
+        if node.kind == "do":
+            return False
+        return not isinstance(self._asked(node, state.fork(TRUE)).raw, bool)
+
+    def _asked(self, node: c.Loop, state: State) -> Truth:
+        assert node.condition is not None
+        return self.truth(node.condition, state)
+
+    def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
+        """Run the turn at the index asked for."""
+        if self._turning or node.condition is None or not is_pure(node.condition):
+            raise self.fail(node, "a loop that counts up to a bound, in no other loop")
+        name = _counter(node)
+        kind = self.local_types.get(name) if name else None
+        if name is None or not isinstance(kind, c.IntType):
+            raise self.fail(node, "a loop that counts up in steps of one")
+        at, index = (state.frame, name), self.unknown.index
+        start = self.as_word(self.load(state, at, kind, node), node).cast(_WIDE)
+        frame = state.frames[state.frame]
+        for changed in _changed(node):
+            frame[(state.frame, changed)] = Poison("it changed in a loop over slots")
+        here, more = index.cast(kind.ctype), (index + 1).cast(kind.ctype)
+        going = self._at(node, state, at, here)
+        fits = here.cast(_WIDE).eq(index.cast(_WIDE)) & (start <= index.cast(_WIDE))
+        held = more.cast(_WIDE).eq(index.cast(_WIDE) + 1)
+        later = fits & held & self._at(node, state, at, more)
+        self._owe("a bound that is not passed twice", state.condition & later, going)
+        self._turn_once(node, state.fork(fits & going), at, here, state)
+        frame[at] = Poison("it counted a loop over slots")
+        return [Outcome(state, "next")]
+
+    def _at(self, node: c.Loop, state: State, at: Location, value: Word) -> Truth:
+        """The loop's condition with its counter at ``value``."""
+        inside = state.fork(TRUE)
+        inside.frames[state.frame][at] = value
+        return self._asked(node, inside)
+
+    def _turn_once(
+        self, node: c.Loop, inside: State, at: Location, here: Word, outer: State
+    ) -> None:
+        inside.frames[inside.frame][at] = here
+        known, before = len(self.objects), inside.fork(TRUE)
+        self._turning = True
+        try:
+            ends = self.execute(node.body, inside)
+        except PathEnds:
+            ends = []
+        finally:
+            self._turning = False
+        for end in ends:
+            if end.kind not in ("next", "continue"):
+                raise self.fail(node, "a loop over slots that is not left in its midst")
+            made = _unlike(before.memory, end.state.memory)
+            if any(place[0] <= known for place in made):
+                raise self.fail(node, _ALONE)
+            outer.memory.update({place: end.state.memory[place] for place in made})
+            self._check_frames(node, before, end.state, at)
+
+    def _check_frames(
+        self, node: c.Loop, before: State, after: State, at: Location
+    ) -> None:
+        own = {(before.frame, name) for name in _changed(node) | _declared(node)}
+        for number, frame in before.frames.items():
+            changed = _unlike(frame, after.frames.get(number, {}))
+            if at in changed or any(place[:2] not in own for place in changed):
+                raise self.fail(node, _ALONE)
+
+
+def _is_element(at: Location) -> bool:
+    return at[0] > 0 and len(at) > 1 and isinstance(at[1], int | Word)
+
+
+def _key(at: Location) -> Key:
+    return (at[0], *at[2:])
+
+
+def _element(at: Location) -> Word:
+    part = at[1]
+    return part.cast(S64) if isinstance(part, Word) else Word(int(part), S64)
+
+
+def _unlike(one: dict[Location, Value], two: dict[Location, Value]) -> set[Location]:
+    """The places that two memories do not hold the very same value in."""
+    return {at for at in one.keys() | two.keys() if one.get(at) is not two.get(at)}
+
+
+def _counter(node: c.Loop) -> str | None:
+    """The local that the loop's step adds 1 to, if that is all it does."""
+    step = node.step
+    if isinstance(step, c.Update) and step.op == "+":
+        target: c.Expr = step.target
+    elif isinstance(step, c.Assign) and step.op == "+" and _is_one(step.value):
+        target = step.target
+    else:
+        return None
+    return target.name if isinstance(target, c.Name) and target.local else None
+
+
+def _is_one(expr: c.Expr) -> bool:
+    return isinstance(expr, c.Number) and expr.word.raw == 1
+
+
+def _changed(node: c.Loop) -> set[str]:
+    """The locals that the loop's body assigns."""
+    return {
+        found.target.name
+        for found in walk(node.body)
+        if isinstance(found, c.Assign | c.Update)
+        and isinstance(found.target, c.Name)
+        and found.target.local
+    }
+
+
+def _declared(node: c.Loop) -> set[str]:
+    return {found.name for found in walk(node.body) if isinstance(found, c.Declare)}
+
+
+def initialisation_refused(program: Program, need: str) -> NotUnderstood:
+    """The error for a pool that does not start out as ``need`` says."""
+    function = initialiser(program)
+    text = program.text(function.file, function.line)
+    return NotUnderstood(function.file, function.line, text, need)
