@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import Truth, Word
+from bounceproof.models.word import CType, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import KernelBug, NotUnderstood, UninitialisedRead
 from bounceproof.source.eval.memory import (
@@ -132,8 +132,8 @@ class Core(ABC):
     ) -> Value:
         """Write a location; returns the value as it is held there."""
         held = self.convert(value, kind, node)
-        if bits is not None and isinstance(held, Word):
-            held = held & ((1 << bits) - 1)
+        if isinstance(held, Word):
+            held = in_bits(held, bits)
         root = at[0]
         if root < 0:
             state.frames[root][at] = held
@@ -197,6 +197,15 @@ class Core(ABC):
 
     @abstractmethod
     def run_inline(self, block: c.Block, state: State) -> None: ...
+
+
+def in_bits(word: Word, bits: int | None) -> Word:
+    """What a field of ``word``'s type, of ``bits`` where it is a bit-field, holds."""
+    if bits is None:
+        return word
+    if not word.ctype.signed:
+        return word & ((1 << bits) - 1)
+    return word.cast(CType(bits, True)).cast(word.ctype)
 
 
 def zero_of(kind: c.Type, error: NotUnderstood) -> Value:

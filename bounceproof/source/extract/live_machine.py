@@ -7,9 +7,12 @@ recorded as writes to a range.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bounceproof.models.request import Cell, Pool
 from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
+from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.memory import Address, Location, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds
 from bounceproof.source.extract.loops import Loops, Span
@@ -186,6 +189,21 @@ class LiveMachine(Machine):
         self.event("marks", state, line=node.line)
         return [Outcome(state, "next")]
 
+    def _held_as(
+        self,
+        given: Callable[[Word], Word],
+        kind: c.Type,
+        bits: int | None,
+        node: c.Node,
+    ) -> Callable[[Word], Word]:
+        """What a field of type ``kind`` holds of a value ``given`` by element."""
+
+        def held(element: Word) -> Word:
+            word = self.as_word(self.convert(given(element), kind, node), node)
+            return in_bits(word, bits)
+
+        return held
+
     def _pass_statement(
         self, statement: c.Statement, name: str, span: Span | None, state: State
     ) -> None:
@@ -194,7 +212,7 @@ class LiveMachine(Machine):
         expr = statement.expr if isinstance(statement, c.ExprStatement) else None
         if not isinstance(expr, c.Assign) or expr.op:
             raise self.fail(statement, "a loop over slots that only assigns to them")
-        at = self._loops.target(expr.target, name, state)
+        at, kind, bits = self._loops.target(expr.target, name, state)
         key = key_of(at)
         if at[0] not in self._roots:
             raise self.fail(statement, "a loop over slots that only assigns to them")
@@ -208,6 +226,7 @@ class LiveMachine(Machine):
         if key != self.list_key:
             if not self._changes_nothing(expr.value):
                 raise self.fail(statement, "a value that changes nothing else")
-            value = self._loops.value(expr.value, name, shift, state)
+            given = self._loops.value(expr.value, name, shift, state)
+            value = self._held_as(given, kind, bits, statement)
         first, last = span.first + shift, span.last + shift
         self.record.add(key, Write(state.condition, first, last, value, True))

@@ -93,11 +93,13 @@ class Loops:
             return op, other
         return None
 
-    def target(self, expr: c.Expr, name: str, state: State) -> Location:
-        """Where the loop's next turn writes."""
+    def target(
+        self, expr: c.Expr, name: str, state: State
+    ) -> tuple[Location, c.Type, int | None]:
+        """Where the loop's next turn writes, its type, and a bit-field's width."""
         if not is_pure(expr):
             raise self._machine.fail(expr, "a target without side effects")
-        return self._machine.place(expr, state)[0]
+        return self._machine.place(expr, state)
 
     def check_target(self, expr: c.Expr, name: str, node: c.Node) -> None:
         """The element written moves as the counter does."""

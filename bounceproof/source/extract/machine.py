@@ -9,6 +9,7 @@ from bounceproof.models.request import Cell, Path
 from bounceproof.models.word import INT, S64, U8, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import (
     NULL,
@@ -90,8 +91,8 @@ class Machine(Interpreter):
         entry = self.program.structs.get(tag, {}).get(name)
         if entry is not None:
             held = self.convert(value, entry.type, self._nowhere)
-            if entry.bits is not None and isinstance(held, Word):
-                held = held & ((1 << entry.bits) - 1)
+            if isinstance(held, Word):
+                held = in_bits(held, entry.bits)
             state.memory[(*at, name)] = held
 
     def poke_global(self, state: State, name: str, value: Value) -> None:
