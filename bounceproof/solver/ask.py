@@ -26,6 +26,7 @@ from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.lists import with_lists
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
+from bounceproof.solver.started import as_started
 from bounceproof.solver.verdict import (
     Counterexample,
     Finding,
@@ -167,8 +168,10 @@ def check_kernel(
         wanted = replace(wanted, geometry=model.geometry)
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
-        found = _ask(replace(wanted, unfinished=left, placeable=where_to))
-        findings.append(_with_lists(model, found))
+        wanted = replace(wanted, unfinished=left, placeable=where_to)
+        found = _with_lists(model, _ask(wanted))
+        pages = {cell.page_size for cell, _ in cells}
+        findings.append(as_started(found, (model,), pages, wanted))
     return Checked(model, domain, tuple(findings))
 
 
@@ -234,7 +237,9 @@ def _worse(
     )
     spot = _both_placements(old, new, pairs, domain)
     hunted = Hunt(prop, domain, cells, question, run, confirm, seconds, None, spot)
-    return _ask(replace(hunted, geometry=new.geometry))
+    pages = {cell.page_size for cell, _ in cells}
+    found = _ask(replace(hunted, geometry=new.geometry))
+    return as_started(found, (old, new), pages)
 
 
 def _both_placements(

@@ -31,6 +31,7 @@ from bounceproof.solver.conform_life import LifeSpace, life_questions
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Point, minimise, value_of
+from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula, term_id, variable
 
 MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
@@ -141,6 +142,8 @@ def _slots(built: KernelModel, read: KernelModel, cell: Cell) -> Compared:
     mine, theirs = built.geometry(cell.page_size), read.geometry(cell.page_size)
     yield _same(cell, "IO_TLB_SHIFT", mine.shift, theirs.shift)
     yield _same(cell, "IO_TLB_SEGSIZE", mine.segsize, theirs.segsize)
+    for model in (built, read):
+        yield unproved_start(model, (cell.page_size,))
 
 
 def _numbers(

@@ -38,6 +38,7 @@ from bounceproof.solver.domain import Domain, Variables, variables
 from bounceproof.solver.engine import DEFAULT_TIMEOUT, Query, Status, ask
 from bounceproof.solver.minimum import Minimum, Point, minimise, smaller
 from bounceproof.solver.properties import EXTRAS, Property
+from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula
 from bounceproof.solver.verdict import LEADING, Verdict
 
@@ -171,6 +172,12 @@ class _Search:
 
     def cell(self, paired: PairedCell) -> None:
         """Find every kind of difference in one cell, and keep the smallest members."""
+        page = (paired.cell.page_size,)
+        for side in (self.a, self.b):
+            why = unproved_start(side.model, page)
+            if why is not None:
+                self.undecided.append((paired, why))
+                return
         try:
             space, pair = self.pair(paired)
             kinds = self._common(paired, space)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.word import U32, U64
@@ -13,7 +13,7 @@ from bounceproof.solver.verdict import Verdict
 from bounceproof.source.extract.initial import (
     Unknown,
     initial_claims,
-    initialisation_refused,
+    refused,
 )
 from bounceproof.source.program.program import Program
 
@@ -24,6 +24,7 @@ TEXT = (
 )
 
 
+@runtime_checkable
 class HasProgram(Protocol):
     """A kernel whose C can be read."""
 
@@ -70,4 +71,4 @@ def initial_state_proved(
         need = f"{need}; not so for {at}"
     elif proof.reason is not None:
         need = f"{need}; {proof.reason}"
-    raise initialisation_refused(kernel.program(page_size), need)
+    raise refused(kernel.program(page_size), need)

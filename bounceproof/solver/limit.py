@@ -23,6 +23,7 @@ from bounceproof.solver.engine import DEFAULT_TIMEOUT, Answer, Query, Status, as
 from bounceproof.solver.limit_form import ClosedForm, Known, fit
 from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.properties import Property, broken
+from bounceproof.solver.started import unproved_start
 from bounceproof.solver.verdict import Verdict
 
 MASKS = (0xFFFF, 0xFFF, 0)
@@ -137,6 +138,9 @@ class _Finder:
     def find(self, cell: Cell, areas: Areas, guesses: set[int]) -> CellLimit:
         """The limit of one cell; ``guesses`` are likely failing sizes."""
         used = self.domain.device.max_size(self.side.model, cell)
+        why = unproved_start(self.side.model, (cell.page_size,))
+        if why is not None:
+            return CellLimit(cell, areas, used, None, None, False, False, why)
         try:
             space, question = self._asked(cell)
         except NoClosedForm as error:

@@ -30,6 +30,7 @@ from bounceproof.solver.confirm import confirmer
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import DEFAULT_TIMEOUT, Query, Status, ask
 from bounceproof.solver.properties import Property
+from bounceproof.solver.started import as_started
 from bounceproof.solver.verdict import Finding, Hunt, Verdict
 
 GRANULES = (65536, 16384, 4096, 2048)
@@ -207,6 +208,7 @@ def prove_theorem(
         finding = hunt(wanted)
     except NoClosedForm as reason:
         finding = Finding(prop, Verdict.UNKNOWN, (), None, None, str(reason), None, 0.0)
+    finding = as_started(finding, (model,), {cell.page_size for cell, _ in cells})
     weakest: tuple[Side, ...] = ()
     if finding.verdict is Verdict.BROKEN:
         broken = {c.cell for c in finding.cells if c.verdict is not Verdict.HOLDS}

@@ -17,7 +17,7 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.core import zero_of
+from bounceproof.source.eval.core import in_bits, zero_of
 from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds
 from bounceproof.source.extract.machine import Layout, Machine, initialiser
@@ -110,7 +110,7 @@ class Opening(Machine):
             if event.kind in ("fill", "copy") and any(
                 isinstance(value, Pointer) for value in arguments
             ):
-                raise self.fail(self._nowhere, "slots and areas that are not filled")
+                raise refused(self.program, "slots and areas written field by field")
 
     # What was left.
 
@@ -156,13 +156,13 @@ class Opening(Machine):
         known = isinstance(held, Pointer) and held.at is not None
         at = held.at if isinstance(held, Pointer) else None
         if not known or at is None or len(at) != 2 or at[1] != 0:
-            raise self.fail(self._nowhere, f"a pointer to the first of the {name}")
+            raise refused(self.program, f"a pointer to the first of the {name}")
         return at
 
     def _type(self, tag: str, name: str) -> c.Type:
         entry = self.program.structs.get(tag, {}).get(name)
         if entry is None:
-            raise self.fail(self._nowhere, f"a field {name} in struct {tag}")
+            raise refused(self.program, f"a field {name} in struct {tag}")
         return entry.type
 
     def _of(self, key: Key, kind: c.Type) -> Word:
@@ -172,7 +172,7 @@ class Opening(Machine):
     def _before(self, key: Key, kind: c.Type) -> Word:
         """What memory holds before anything is written to it."""
         if not isinstance(kind, c.IntType):
-            raise self.fail(self._nowhere, "elements that are numbers")
+            raise refused(self.program, "elements that are numbers")
         root = key[0]
         assert isinstance(root, int)
         zeroed = self.objects[root].zeroed
@@ -197,8 +197,7 @@ class Opening(Machine):
             if isinstance(kind, c.PointerType):
                 return held
             raise self.fail(node, "elements that are written field by field")
-        if bits is not None:
-            held = held & ((1 << bits) - 1)
+        held = in_bits(held, bits)
         key, here = _key(at), _element(at).eq(self.unknown.index.cast(S64))
         condition = state.condition
         if self._turning:
@@ -246,6 +245,7 @@ class Opening(Machine):
 
     def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
         """Run the turn at the index asked for."""
+        node = _stepped(node)
         if self._turning or node.condition is None or not is_pure(node.condition):
             raise self.fail(node, "a loop that counts up to a bound, in no other loop")
         name = _counter(node)
@@ -258,20 +258,40 @@ class Opening(Machine):
         for changed in _changed(node):
             frame[(state.frame, changed)] = Poison("it changed in a loop over slots")
         here, more = index.cast(kind.ctype), (index + 1).cast(kind.ctype)
-        going = self._at(node, state, at, here)
+        going = self._goes(node, state, at, here)
         fits = here.cast(_WIDE).eq(index.cast(_WIDE)) & (start <= index.cast(_WIDE))
         held = more.cast(_WIDE).eq(index.cast(_WIDE) + 1)
-        later = fits & held & self._at(node, state, at, more)
+        later = fits & held & self._goes(node, state, at, more)
         self._owe("a bound that is not passed twice", state.condition & later, going)
+        end = self._end(node, state, name)
+        if end is not None:
+            before = start <= end
+            self._owe("a start before the end", state.condition, before)
         self._turn_once(node, state.fork(fits & going), at, here, state)
         frame[at] = Poison("it counted a loop over slots")
         return [Outcome(state, "next")]
 
-    def _at(self, node: c.Loop, state: State, at: Location, value: Word) -> Truth:
-        """The loop's condition with its counter at ``value``."""
+    def _goes(self, node: c.Loop, state: State, at: Location, value: Word) -> Truth:
+        """Whether the loop goes on to the turn with its counter at ``value``."""
+        end = self._end(node, state, str(at[1]))
+        if end is not None:
+            return value.cast(_WIDE) < end
         inside = state.fork(TRUE)
         inside.frames[state.frame][at] = value
         return self._asked(node, inside)
+
+    def _end(self, node: c.Loop, state: State, name: str) -> Word | None:
+        """Where a loop ends that goes on while its counter is not equal to that."""
+        test = node.condition
+        if not isinstance(test, c.Binary) or test.op != "!=":
+            return None
+        sides = [test.left, test.right]
+        others = [s for s in sides if not (isinstance(s, c.Name) and s.name == name)]
+        if len(others) != 1:
+            return None
+        held = state.fork(TRUE)
+        held.frames[state.frame][(state.frame, name)] = Poison("the loop counts it")
+        return self.word(others[0], held).cast(_WIDE)
 
     def _turn_once(
         self, node: c.Loop, inside: State, at: Location, here: Word, outer: State
@@ -322,6 +342,19 @@ def _unlike(one: dict[Location, Value], two: dict[Location, Value]) -> set[Locat
     return {at for at in one.keys() | two.keys() if one.get(at) is not two.get(at)}
 
 
+def _stepped(node: c.Loop) -> c.Loop:
+    """A ``while`` that steps in its last statement, as the ``for`` that it is."""
+    body = node.body
+    if node.kind != "while" or not isinstance(body, c.Block) or not body.body:
+        return node
+    last = body.body[-1]
+    skips = any(isinstance(part, c.Continue | c.Goto) for part in walk(body))
+    if skips or not isinstance(last, c.ExprStatement):
+        return node
+    rest = c.Block(body.line, body.body[:-1], body.labels)
+    return c.Loop(node.line, "for", None, node.condition, last.expr, rest)
+
+
 def _counter(node: c.Loop) -> str | None:
     """The local that the loop's step adds 1 to, if that is all it does."""
     step = node.step
@@ -353,7 +386,7 @@ def _declared(node: c.Loop) -> set[str]:
     return {found.name for found in walk(node.body) if isinstance(found, c.Declare)}
 
 
-def initialisation_refused(program: Program, need: str) -> NotUnderstood:
+def refused(program: Program, need: str) -> NotUnderstood:
     """The error for a pool that does not start out as ``need`` says."""
     function = initialiser(program)
     text = program.text(function.file, function.line)
