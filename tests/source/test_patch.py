@@ -31,7 +31,7 @@ PLAIN = """--- a/dir/file.c
 
 def changed(patch: str, before: str = BEFORE) -> dict[str, str | None]:
     changes = parse_patch(patch.encode(), "p")
-    return apply_patch(changes, {"dir/file.c": before}.get, "p")
+    return apply_patch(changes, {"dir/file.c": before}.get).files
 
 
 def test_plain() -> None:
@@ -48,7 +48,7 @@ def test_offset() -> None:
 
 
 def test_no_fuzz_and_the_hunk_is_named() -> None:
-    with pytest.raises(PatchError, match=r"dir/file\.c: hunk 1 of 1"):
+    with pytest.raises(PatchError, match=r"p: dir/file\.c:4: hunk 1 of 1 \(p:3\)"):
         changed(PLAIN, BEFORE.replace("line 6", "line six"))
 
 

@@ -37,9 +37,11 @@ from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
 from bounceproof.source.extract.samples import flags, many, numbers
 from bounceproof.source.extract.search import Searched
+from bounceproof.source.kernel.judged import judged
 from bounceproof.source.program.calls import copiers, reachable
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
 from bounceproof.source.program.program import Program
+from bounceproof.source.tree.provenance import Judged
 from bounceproof.source.tree.tree import Tree
 
 ENTRIES: dict[Path, tuple[str, ...]] = {
@@ -89,6 +91,10 @@ class SourceKernel:
     def name(self) -> str:
         """What the user called the tree."""
         return self.tree.name
+
+    def judged(self) -> Judged:
+        """What answers about this kernel are given on."""
+        return judged(self.tree, self.config, lambda name: True)
 
     def program(self, page_size: int) -> Program:
         """The tree's declarations for pages of ``page_size`` bytes."""

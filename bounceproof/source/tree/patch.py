@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Patches, applied in memory.
 
-Understood are unified diffs, ``git format-patch`` output and mboxes of whole series
-in their order.  A hunk is tried at the position it states, then at the nearest
-offset where all of its context matches; there is no fuzz.
+Understood are unified diffs, ``git format-patch`` output, mails, and mboxes of whole
+series and threads, also packed by gzip, xz or bzip2.  A hunk is tried at the position
+it states, then at the nearest offset where all of its context matches; there is no
+fuzz.
 """
 
 from __future__ import annotations
 
-import email
-import email.parser
-import email.policy
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,41 +19,72 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchSet
 
 from bounceproof.source.errors import PatchError
+from bounceproof.source.tree.mail import (
+    MAX_BYTES,
+    Letter,
+    in_order,
+    letters,
+    unpacked,
+)
 
-MAX_BYTES = 16 << 20
 MAX_LINES = 200_000
 MAX_FILES = 2_000
 MOST_COMPARED = 2_000_000
-_HEADERS = 1 << 16
-_MBOX_FROM = re.compile(rb"^From \S.*\d{4}\r?$", re.M)
 _BINARY = re.compile(r"^(GIT binary patch|Binary files .* differ)\s*$", re.M)
 _NO_FILE = re.compile(r"^(?:new file|new) mode (?:120000|160000)$", re.M)
 _COPY = re.compile(r"^copy from (.+)\ncopy to (.+)$", re.M)
-_NUMBER = re.compile(r"\[[^\]]*?(\d+)/(\d+)\]")
-_REPLY = re.compile(r"\s*(re|aw|fwd?)\s*:", re.I)
 _GIT_HEADER = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """``start``: stated first line (from 1); ``old``/``new``: its lines."""
+    """``start``: stated first line (from 1); ``old``/``new``: its lines.
+
+    ``removed`` and ``added`` are the places, from 0, of changed lines in the two;
+    ``line`` is the line of the letter's text that states the hunk.
+    """
 
     number: int
     start: int
     old: tuple[str, ...]
     new: tuple[str, ...]
+    removed: tuple[int, ...] = ()
+    added: tuple[int, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A change to one file as it was applied.
+
+    ``at``: for each hunk its first line, from 0, in the text before and after.
+    """
+
+    change: FilePatch
+    before: str
+    after: str
+    at: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class Applied:
+    """``files``: the text that is left, by path, None for a deleted file."""
+
+    files: dict[str, str | None] = field(default_factory=dict)
+    landed: list[Landed] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
     """The change to one file; a path is None where the file is not there.
 
-    ``copied``: the old file stays.
+    ``copied``: the old file stays.  ``letter``: what it was read from.
     """
 
     old_path: str | None
     new_path: str | None
     hunks: tuple[Hunk, ...]
+    letter: Letter
     copied: bool = False
 
     @property
@@ -66,15 +95,23 @@ class FilePatch:
 def parse_patch(data: bytes, name: str) -> list[FilePatch]:
     """Every file change in ``data``, in order; ``name`` is for messages.
 
-    Raises PatchError for what is not a text patch of sane size.
+    Of an mbox, mails that change nothing (cover letters, answers) are passed over,
+    and the others are taken in the order in which they number themselves.  Raises
+    PatchError for what is not a text patch of sane size.
     """
+    data = unpacked(data, name)
     if len(data) > MAX_BYTES:
         raise PatchError(f"{name}: larger than {MAX_BYTES >> 20} MiB")
     if data.count(b"\n") > MAX_LINES:
         raise PatchError(f"{name}: more than {MAX_LINES} lines")
-    found: list[FilePatch] = []
-    for text in _messages(data, name):
-        found += _parse_text(text, name)
+    parsed = [_parse_text(letter) for letter in letters(data, name)]
+    changing = [changes[0].letter for changes in parsed if changes]
+    for letter in changing:
+        if letter.is_reply:
+            raise PatchError(f"{letter.where}: a reply with a change in it")
+    places = {id(letter): at for at, letter in enumerate(in_order(changing))}
+    series = sorted(filter(None, parsed), key=lambda part: places[id(part[0].letter)])
+    found = [change for changes in series for change in changes]
     if not found:
         raise PatchError(f"{name}: no file changes in it")
     if len(found) > MAX_FILES:
@@ -82,113 +119,51 @@ def parse_patch(data: bytes, name: str) -> list[FilePatch]:
     return found
 
 
-def _messages(data: bytes, name: str) -> Iterator[str]:
-    """The text of each mail of an mbox in its series' order, or anything else whole."""
-    starts = [m.start() for m in _MBOX_FROM.finditer(data)]
-    if not starts or data[: starts[0]].strip():
-        yield from [_decode(data, name)] if not _is_mail(data) else _texts(data, name)
-        return
-    mails = [
-        data[start:end].split(b"\n", 1)[-1]
-        for start, end in zip(starts, [*starts[1:], len(data)], strict=True)
-    ]
-    for mail in sorted(mails, key=_place) if _one_series(mails) else mails:
-        yield from _texts(mail, name)
-
-
-def _is_mail(data: bytes) -> bool:
-    """Whether ``data`` is one mail whose body has to be decoded."""
-    head = data[:_HEADERS].split(b"\n\n", 1)[0].lower()
-    return b"\ncontent-transfer-encoding:" in b"\n" + head
-
-
-def _subject(mail: bytes) -> str:
-    parser = email.parser.BytesHeaderParser(policy=email.policy.compat32)
-    message = parser.parsebytes(mail[:_HEADERS])
-    return " ".join(str(message.get("Subject", "")).split())
-
-
-def _place(mail: bytes) -> int:
-    """The number of a mail in its series."""
-    found = _NUMBER.search(_subject(mail))
-    return int(found[1]) if found else 0
-
-
-def _one_series(mails: list[bytes]) -> bool:
-    """Whether the mails number themselves as one series, each number once."""
-    found = [_NUMBER.search(_subject(mail)) for mail in mails]
-    numbers = [match[1] for match in found if match]
-    totals = {match[2] for match in found if match}
-    return len(numbers) == len(mails) == len(set(numbers)) and len(totals) == 1
-
-
-def _texts(mail: bytes, name: str) -> Iterator[str]:
-    """The text parts of one mail; PatchError for a reply that has a change in it."""
-    try:
-        message = email.message_from_bytes(mail, policy=email.policy.compat32)
-        parts = list(message.walk())
-    except RecursionError:
-        raise PatchError(f"{name}: a mail that nests too deeply") from None
-    subject = _subject(mail)
-    for part in parts:
-        if part.get_content_type() in ("text/plain", "text/x-patch", "text/x-diff"):
-            payload = part.get_payload(decode=True)
-            text = _decode(payload if isinstance(payload, bytes) else b"", name)
-            if _REPLY.match(subject) and _diff_lines(text).strip():
-                raise PatchError(
-                    f"{name}: `{subject[:60]}`: a reply with a change in it"
-                )
-            yield text
-
-
-def _decode(data: bytes, name: str) -> str:
-    if b"\0" in data:
-        raise PatchError(f"{name}: a binary file, not a patch")
-    return data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
-
-
-def _parse_text(text: str, name: str) -> list[FilePatch]:
+def _parse_text(letter: Letter) -> list[FilePatch]:
+    text, where = letter.text, letter.where
     if _BINARY.search(text):
-        raise PatchError(f"{name}: binary changes cannot be applied")
+        raise PatchError(f"{where}: binary changes cannot be applied")
     link = _NO_FILE.search(text)
     if link:
-        raise PatchError(f"{name}: `{link[0]}`: a link or module, not a file")
+        raise PatchError(f"{where}: `{link[0]}`: a link or module, not a file")
     copies = set(_COPY.findall(text))
     try:
-        parsed = PatchSet(_diff_lines(text))
+        kept = _diff_lines(text)
+        parsed = PatchSet("\n".join(line for _, line in kept) + "\n")
     except PatchError as error:
-        raise PatchError(f"{name}: {error}") from None
+        raise PatchError(f"{where}: {error}") from None
     except (UnidiffParseError, ValueError, IndexError, RecursionError) as error:
-        raise PatchError(f"{name}: not a unified diff: {error}") from None
-    changes = [_file_patch(file, name, copies) for file in parsed]
+        raise PatchError(f"{where}: not a unified diff: {error}") from None
+    numbers = [number for number, _ in kept]
+    changes = [_file_patch(file, letter, copies, numbers) for file in parsed]
     return [change for change in changes if change is not None]
 
 
-def _diff_lines(text: str) -> str:
-    """The lines of ``text`` that belong to a diff, so that prose cannot confuse."""
+def _diff_lines(text: str) -> list[tuple[int, str]]:
+    """The lines of a diff in ``text``, with their numbers; prose is left out."""
     lines = text.split("\n")
-    kept: list[str] = []
+    kept: list[tuple[int, str]] = []
     index = 0
     while index < len(lines):
         line = lines[index]
         following, third = (*lines[index + 1 : index + 3], "", "")[:2]
         if _GIT_HEADER.match(line) or _is_git_extended(line):
-            kept.append(line)
+            kept.append((index + 1, line))
             index += 1
         elif (
             line.startswith("--- ")
             and following.startswith("+++ ")
             and third.startswith("@@")
         ):
-            kept += [line, following]
+            kept += [(index + 1, line), (index + 2, following)]
             index += 2
         elif (
-            line.startswith("@@") and kept and kept[-1].startswith("+++ ")
+            line.startswith("@@") and kept and kept[-1][1].startswith("+++ ")
         ) or line.startswith("@@ -"):
             index = _keep_hunk(lines, index, kept)
         else:
             index += 1
-    return "\n".join(kept) + "\n"
+    return kept
 
 
 def _is_git_extended(line: str) -> bool:
@@ -196,7 +171,7 @@ def _is_git_extended(line: str) -> bool:
     return line.startswith(starts)
 
 
-def _keep_hunk(lines: list[str], index: int, kept: list[str]) -> int:
+def _keep_hunk(lines: list[str], index: int, kept: list[tuple[int, str]]) -> int:
     header = lines[index]
     match = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", lines[index])
     if not match:
@@ -204,7 +179,7 @@ def _keep_hunk(lines: list[str], index: int, kept: list[str]) -> int:
     old, new = (int(count) if count is not None else 1 for count in match.groups())
     if old > MAX_LINES or new > MAX_LINES:
         raise PatchError(f"{_hunk_of(kept, header)} states more than it can hold")
-    kept.append(lines[index])
+    kept.append((index + 1, lines[index]))
     index += 1
     while (old > 0 or new > 0) and index < len(lines):
         line = lines[index] or " "
@@ -212,31 +187,33 @@ def _keep_hunk(lines: list[str], index: int, kept: list[str]) -> int:
             break
         old -= line[0] in " -"
         new -= line[0] in " +"
-        kept.append(line)
+        kept.append((index + 1, line))
         index += 1
     if old > 0 or new > 0:
         raise PatchError(
             f"{_hunk_of(kept, header)} ends in its middle, at line {index + 1}"
         )
     if index < len(lines) and lines[index].startswith("\\"):
-        kept.append(lines[index])
+        kept.append((index + 1, lines[index]))
         index += 1
     return index
 
 
-def _hunk_of(kept: list[str], header: str) -> str:
+def _hunk_of(kept: list[tuple[int, str]], header: str) -> str:
     """The file and the header of a hunk, for messages."""
-    file = next((line for line in reversed(kept) if line.startswith("+++ ")), "")
+    file = next((line for _, line in reversed(kept) if line.startswith("+++ ")), "")
     return f"{file[4:].split(chr(9))[0][:80] or 'no file'}: hunk `{header[:60]}`"
 
 
-def _file_patch(file: Any, name: str, copies: set[tuple[str, str]]) -> FilePatch | None:
+def _file_patch(
+    file: Any, letter: Letter, copies: set[tuple[str, str]], numbers: list[int]
+) -> FilePatch | None:
     source, target = file.source_file or "", file.target_file or ""
-    old, new = _safe_path(source, name), _safe_path(target, name)
+    old, new = _safe_path(source, letter.where), _safe_path(target, letter.where)
     if old is None and new is None:
         return None
-    hunks = tuple(_hunk(number, hunk) for number, hunk in enumerate(file, 1))
-    return FilePatch(old, new, hunks, (old, new) in copies)
+    hunks = tuple(_hunk(number, hunk, numbers) for number, hunk in enumerate(file, 1))
+    return FilePatch(old, new, hunks, letter, (old, new) in copies)
 
 
 def _safe_path(path: str, name: str) -> str | None:
@@ -252,70 +229,87 @@ def _safe_path(path: str, name: str) -> str | None:
     return str(PurePosixPath(*parts))
 
 
-def _hunk(number: int, hunk: Any) -> Hunk:
+def _hunk(number: int, hunk: Any, numbers: list[int]) -> Hunk:
     old: list[str] = []
     new: list[str] = []
+    removed: list[int] = []
+    added: list[int] = []
     for line in hunk:
         text = line.value.removesuffix("\n")
+        if line.is_removed:
+            removed.append(len(old))
+        elif line.is_added:
+            added.append(len(new))
         if line.is_context or line.is_removed:
             old.append(text)
         if line.is_context or line.is_added:
             new.append(text)
     start: int = hunk.source_start
-    return Hunk(number, start, tuple(old), tuple(new))
+    at = numbers[hunk[0].diff_line_no - 2] if len(hunk) else 0
+    changed = tuple(removed), tuple(added)
+    return Hunk(number, start, tuple(old), tuple(new), *changed, at)
 
 
-def apply_patch(
-    changes: list[FilePatch], read: Callable[[str], str | None], name: str
-) -> dict[str, str | None]:
-    """The files that ``changes`` leave, by path; None for a file they delete.
+def apply_patch(changes: list[FilePatch], read: Callable[[str], str | None]) -> Applied:
+    """What ``changes`` leave.
 
-    ``read`` gives a file's text before, or None.  PatchError names file and hunk.
+    ``read`` gives a file's text before, or None.  PatchError names patch, file, hunk.
     """
-    result: dict[str, str | None] = {}
+    result = Applied()
+    files = result.files
 
     def current(path: str) -> str | None:
-        return result[path] if path in result else read(path)
+        return files[path] if path in files else read(path)
 
     for change in changes:
+        name = change.letter.where
         before = current(change.old_path) if change.old_path is not None else ""
         if before is None:
             raise PatchError(f"{name}: {change.old_path}: no such file in the tree")
         moved = change.old_path != change.new_path and not change.copied
         if change.old_path is not None and moved:
-            result[change.old_path] = None
-        after = _apply_hunks(before, change, name)
+            files[change.old_path] = None
+        landed = _apply_hunks(before, change)
+        result.landed.append(landed)
         if change.new_path is None:
-            if after:
+            if landed.after:
                 raise PatchError(f"{name}: {change.old_path}: deleted, but not empty")
             continue
         if change.old_path != change.new_path and current(change.new_path) is not None:
             raise PatchError(f"{name}: {change.new_path}: new, but already there")
-        result[change.new_path] = after
+        files[change.new_path] = landed.after
     return result
 
 
-def _apply_hunks(text: str, change: FilePatch, name: str) -> str:
+def _apply_hunks(text: str, change: FilePatch) -> Landed:
     lines = text.split("\n")
     if lines and lines[-1] == "":
         lines.pop()
     done: list[str] = []
+    places: list[tuple[int, int]] = []
     finder = _Finder(lines)
     shift, floor = 0, 0
     for hunk in change.hunks:
         stated = hunk.start - 1 + shift if hunk.old else hunk.start + shift
         at = finder.find(hunk.old, stated, floor)
         if at is None:
-            where = f"{name}: {change.old_path or change.new_path}"
-            which = f"hunk {hunk.number} of {len(change.hunks)} (line {hunk.start})"
-            late = ": too far from where it says" if finder.tired else ""
-            raise PatchError(f"{where}: {which} does not apply{late}")
+            raise PatchError(_does_not_apply(change, hunk, finder.tired))
         done += lines[floor:at]
+        places.append((at, len(done)))
         done += hunk.new
         shift += at - stated
         floor = at + len(hunk.old)
     done += lines[floor:]
-    return "\n".join(done) + "\n" if done else ""
+    after = "\n".join(done) + "\n" if done else ""
+    return Landed(change, text, after, tuple(places))
+
+
+def _does_not_apply(change: FilePatch, hunk: Hunk, tired: bool) -> str:
+    letter = change.letter
+    where = f"{letter.where}: {change.old_path or change.new_path}:{hunk.start}"
+    which = f"hunk {hunk.number} of {len(change.hunks)} ({letter.at(hunk.line)})"
+    late = ": too far from where it says" if tired else ""
+    return f"{where}: {which} does not apply{late}"
 
 
 class _Finder:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from bounceproof.source.errors import TreeError
+from bounceproof.source.tree.git import git_text
 from bounceproof.source.tree.tree import HEADERS, SOURCES, GitStore
-
-_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +20,6 @@ class Revision:
     content: str
 
 
-def _git(repository: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(repository), "-c", "core.fsmonitor=false", *arguments]
-    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=environment,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TreeError(f"git: {error}") from None
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["failed"])[-1]
-        raise TreeError(f"{repository}: {reason}")
-    return done.stdout
-
-
 def _revision(repository: Path, commit: str, subject: str) -> Revision:
     content = GitStore(repository, commit).identify((*SOURCES, *HEADERS))
     return Revision(commit, subject, content)
@@ -52,7 +28,7 @@ def _revision(repository: Path, commit: str, subject: str) -> Revision:
 def _named(repository: Path, name: str) -> Revision:
     if name.startswith("-"):
         raise TreeError(f"`{name}` is not a git revision")
-    line = _git(repository, "log", "-1", "--format=%H %s", name, "--").strip()
+    line = git_text(repository, "log", "-1", "--format=%H %s", name, "--").strip()
     commit, _, subject = line.partition(" ")
     return _revision(repository, commit, subject)
 
@@ -68,7 +44,7 @@ def revisions(spec: str, good: str, bad: str) -> list[Revision]:
         raise TreeError(f"{spec}: no such directory")
     first, last = _named(repository, good), _named(repository, bad)
     span = f"{first.commit}..{last.commit}"
-    listed = _git(
+    listed = git_text(
         repository,
         *("log", "--reverse", "--topo-order", "--format=%H %s", span, "--"),
         *(*SOURCES, *HEADERS),

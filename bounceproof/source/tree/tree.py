@@ -9,16 +9,18 @@ import json
 import lzma
 import os
 import re
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bounceproof.source.errors import PatchError, TreeError
 from bounceproof.source.tree.blocks import NoBlocks, read_members
-from bounceproof.source.tree.patch import MAX_BYTES, FilePatch, apply_patch, parse_patch
+from bounceproof.source.tree.git import commit_of, git_output
+from bounceproof.source.tree.mail import MAX_BYTES
+from bounceproof.source.tree.patch import FilePatch, Landed, apply_patch, parse_patch
 
 MAX_FILE = 8 << 20
 MAX_ARCHIVE = 8 << 30
@@ -58,6 +60,22 @@ class Store(Protocol):
     def want(self, paths: Iterable[str]) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A commit, its subject, and whether the files asked about differ from it."""
+
+    commit: str
+    subject: str
+    dirty: bool
+
+
+@runtime_checkable
+class Committed(Protocol):
+    """A store that may know the commit its files are of."""
+
+    def identity(self, paths: Iterable[str]) -> Identity | None: ...
+
+
 class DirectoryStore:
     """Files below a directory; symbolic links that leave it are not followed."""
 
@@ -75,6 +93,18 @@ class DirectoryStore:
             raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
         return full.read_bytes().decode("utf-8", "surrogateescape")
 
+    def identity(self, paths: Iterable[str]) -> Identity | None:
+        """HEAD of the work tree whose top is the directory; None where it is none."""
+        top = git_output(self.root, "rev-parse", "--show-toplevel")
+        found = None if top is None else commit_of(self.root, "HEAD")
+        if top is None or found is None:
+            return None
+        if Path(os.fsdecode(top.removesuffix(b"\n"))).resolve() != self.root:
+            return None
+        committed = GitStore(self.root, found[0])
+        dirty = any(self.read(path) != committed.read(path) for path in paths)
+        return Identity(*found, dirty)
+
 
 class GitStore:
     """Files of one revision, out of the object store; nothing is checked out."""
@@ -83,39 +113,32 @@ class GitStore:
         self.repository = repository
         if revision.startswith("-") or not revision:
             raise TreeError(f"`{revision}` is not a git revision")
-        found = self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
+        self.revision = revision
+        found = git_output(
+            repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}"
+        )
         if found is None:
             raise TreeError(f"{repository}: no git revision `{revision}`")
         self.tree = found.decode().strip()
-
-    def _git(self, *arguments: str) -> bytes | None:
-        safe = {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        command = ["git", "-C", str(self.repository), "-c", "core.fsmonitor=false"]
-        try:
-            done = subprocess.run(
-                [*command, *arguments],
-                capture_output=True,
-                env={**os.environ, **safe},
-                timeout=60,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise TreeError(f"git: {error}") from None
-        return done.stdout if done.returncode == 0 else None
 
     def want(self, paths: Iterable[str]) -> None:
         """Nothing to prepare."""
 
     def read(self, path: str) -> str | None:
-        data = self._git("cat-file", "blob", f"{self.tree}:{path}")
+        data = git_output(self.repository, "cat-file", "blob", f"{self.tree}:{path}")
         if data is not None and len(data) > MAX_FILE:
             raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
         return None if data is None else data.decode("utf-8", "surrogateescape")
 
     def identify(self, paths: Sequence[str]) -> str:
         """A name for the content of ``paths``, without reading it."""
-        listed = self._git("ls-tree", "-z", self.tree, "--", *paths)
+        listed = git_output(self.repository, "ls-tree", "-z", self.tree, "--", *paths)
         return hashlib.sha256(listed or b"").hexdigest()
+
+    def identity(self, paths: Iterable[str]) -> Identity | None:
+        """The revision's commit; None where it is a tree of none."""
+        found = commit_of(self.repository, self.revision)
+        return None if found is None else Identity(*found, False)
 
 
 class ArchiveStore:
@@ -205,7 +228,7 @@ class Tree:
     """The files of one kernel, patched.
 
     ``name`` is what the user called it, ``added`` the paths that patches create,
-    ``patches`` what those are called.
+    ``patches`` what those are called, ``landed`` what they changed, in order.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -214,6 +237,7 @@ class Tree:
         self.added: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
         self.patches: tuple[str, ...] = ()
+        self.landed: tuple[Landed, ...] = ()
         self._patched: dict[str, str | None] = {}
         self._read: dict[str, str | None] = {}
 
@@ -230,12 +254,20 @@ class Tree:
         paths = [path for change in changes for path in change.paths]
         self._store.want(paths)
         before = {path for path in paths if self.read(path) is None}
-        result = apply_patch(changes, self.read, name)
+        applied = apply_patch(changes, self.read)
+        result = applied.files
         self.patches = (*self.patches, name)
+        self.landed = (*self.landed, *applied.landed)
         self._patched.update(result)
         born = [p for p in result if p in before and result[p] is not None]
         self.added = tuple(dict.fromkeys((*self.added, *born)))
         self.touched = tuple(dict.fromkeys((*self.touched, *result)))
+
+    def identity(self) -> Identity | None:
+        """The commit below the patches; None where there is none."""
+        if not isinstance(self._store, Committed):
+            return None
+        return self._store.identity((*SOURCES, *HEADERS, *self.touched))
 
     @property
     def version(self) -> str | None:

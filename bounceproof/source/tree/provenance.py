@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a verdict about a tree was given on: its commit, patches and configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from bounceproof.source.tree.patch import Hunk, Landed
+from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
+
+_SPOKEN = re.compile(
+    r"""/\*.*?(?:\*/|\Z) | //[^\n]* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""",
+    re.S | re.X,
+)
+_NAME = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
+_NO_FUNCTIONS = frozenset({"__attribute__", "__printf", "__releases", "__acquires"})
+_MOST_HEAD = 24
+
+Reads = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class HunkJudged:
+    """One hunk as it landed.
+
+    ``file``: its path in the patched tree; ``start``: the first changed line, from 1,
+    of the file as this patch leaves it, ``lines`` how many up to the last changed one
+    (0 where it only removes); ``function``: the one that holds a changed line, None
+    outside of functions; ``read``: whether an answer about the tree can depend on it.
+    """
+
+    file: str
+    start: int
+    lines: int
+    function: str | None
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PatchJudged:
+    """One patch of one file or mail; ``name``: the file it came in, as given."""
+
+    name: str
+    subject: str | None
+    author: str | None
+    hunks: tuple[HunkJudged, ...]
+
+    @property
+    def read(self) -> bool:
+        """Whether an answer can depend on any of its hunks."""
+        return any(hunk.read for hunk in self.hunks)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``tree``: as it was named; ``version``: what its top Makefile states.
+
+    ``commit`` and ``subject``: the revision's, or a work tree's HEAD, else None;
+    ``dirty``: whether files that are read differ from that commit, None where there is
+    none; ``config``: (CONFIG_NAME, value), sorted, defaults included.
+    """
+
+    tree: str
+    version: str | None
+    commit: str | None
+    subject: str | None
+    dirty: bool | None
+    patches: tuple[PatchJudged, ...]
+    config: tuple[tuple[str, str], ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each: patches on which no answer can depend."""
+        return tuple(
+            f"{patch.name}: {_called(patch)}changes nothing that is read"
+            for patch in self.patches
+            if not patch.read
+        )
+
+
+def _called(patch: PatchJudged) -> str:
+    return "" if patch.subject is None else f"`{patch.subject[:72]}`: "
+
+
+def patches_judged(tree: Tree, reads: Reads) -> tuple[PatchJudged, ...]:
+    """The patches on ``tree``; ``reads`` says of a function whether it is read."""
+    known = frozenset((*SOURCES, *HEADERS, *tree.added))
+    found: list[PatchJudged] = []
+    for _, group in groupby(tree.landed, key=lambda landed: id(landed.change.letter)):
+        changes = list(group)
+        letter = changes[0].change.letter
+        hunks = [hunk for landed in changes for hunk in _hunks(landed, known, reads)]
+        found.append(
+            PatchJudged(letter.name, letter.subject, letter.author, tuple(hunks))
+        )
+    return tuple(found)
+
+
+def _hunks(landed: Landed, known: frozenset[str], reads: Reads) -> Iterator[HunkJudged]:
+    change = landed.change
+    file = change.new_path or change.old_path or ""
+    matters = not known.isdisjoint(change.paths)
+    if change.old_path != change.new_path and matters and not change.hunks:
+        yield HunkJudged(file, 1, 0, None, True)
+    if not change.hunks:
+        return
+    before, after = _Text(landed.before), _Text(landed.after)
+    for hunk, (old, new) in zip(change.hunks, landed.at, strict=True):
+        start, lines = _span(hunk, new)
+        parts = [before.parts(old + at for at in hunk.removed)]
+        parts.append(after.parts(new + at for at in hunk.added))
+        names = [name for part in parts for name in part]
+        used = [name for name in names if matters and (name is None or reads(name))]
+        moved = change.new_path != change.old_path and matters
+        chosen = next((n for n in (*used, *names) if n is not None), None)
+        yield HunkJudged(file, start, lines, chosen, bool(used) or moved)
+
+
+def _span(hunk: Hunk, new: int) -> tuple[int, int]:
+    """First changed line, from 1, and how many, of a hunk that begins at ``new``."""
+    if hunk.added:
+        return new + hunk.added[0] + 1, hunk.added[-1] - hunk.added[0] + 1
+    before = hunk.removed[0] if hunk.removed else 0
+    return new + before + 1, 0
+
+
+class _Text:
+    """Which function each line of a file is in, by the kernel's style of braces."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = _SPOKEN.sub(_blank, text).split("\n")
+        self._functions: list[str | None] = [None] * len(self._lines)
+        opened: int | None = None
+        for at, line in enumerate(self._lines):
+            if line.rstrip() == "{":
+                opened = at
+            elif line.startswith("}") and opened is not None:
+                self._mark(opened, at)
+                opened = None
+
+    def _mark(self, opened: int, closed: int) -> None:
+        first = opened
+        while first > max(0, opened - _MOST_HEAD):
+            above = self._lines[first - 1].strip()
+            if not above or above.endswith((";", "}", "{")) or above.startswith("#"):
+                break
+            first -= 1
+        head = "\n".join(self._lines[first:opened])
+        names = [name for name in _NAME.findall(head) if name not in _NO_FUNCTIONS]
+        if names:
+            self._functions[first : closed + 1] = [names[0]] * (closed + 1 - first)
+
+    def parts(self, lines: Iterable[int]) -> list[str | None]:
+        """The functions of those lines that are more than comments.
+
+        None stands for all outside of functions, directives inside them too.
+        """
+        found: list[str | None] = []
+        for at in lines:
+            text = self._lines[at].strip() if at < len(self._lines) else ""
+            if text:
+                found.append(None if text.startswith("#") else self._functions[at])
+        return list(dict.fromkeys(found))
+
+
+def _blank(found: re.Match[str]) -> str:
+    """A comment as blanks; strings stay, but for what could look like code."""
+    text = found[0]
+    if text.startswith("/"):
+        return "\n" * text.count("\n") or " "
+    return text
