@@ -64,8 +64,13 @@ def kernel_options(command: F) -> F:
 
 
 def is_tree(name: str) -> bool:
-    """Whether a kernel's name is a place in the file system."""
-    return "/" in name or name.startswith(("~", ".")) or os.path.exists(name)  # noqa: PTH110
+    """Whether a kernel's name is a place in the file system, or a revision of one."""
+    ends = [len(name), *(at for at, letter in enumerate(name) if letter == "@")]
+    return (
+        "/" in name
+        or name.startswith(("~", "."))
+        or any(os.path.exists(name[:end]) for end in ends)  # noqa: PTH110
+    )
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, str]:
@@ -87,7 +92,10 @@ def tree_model(
     from bounceproof.source.tree.tree import open_tree
 
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
-    return TreeKernel(tree, _settings(settings), SolverProver())
+    model = TreeKernel(tree, _settings(settings), SolverProver())
+    for warning in model.judged().warnings if patches else ():
+        click.echo(f"bounceproof: warning: {warning}", err=True)
+    return model
 
 
 def model_of(

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from bounceproof.models.request import Cell, KernelModel, TestsSlots
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.request import Cell, KernelModel
 from bounceproof.models.word import SIZE_T, Truth, Word
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.engine import Query, ask
@@ -23,7 +24,7 @@ from bounceproof.solver.verdict import Counterexample, Finding, Hunt, Verdict
 
 def unproved_start(model: KernelModel, pages: Iterable[int]) -> str | None:
     """Why the pool of ``model`` is not known to start out empty; None where it is."""
-    if not isinstance(model, TestsSlots):
+    if isinstance(model, BuiltinKernel):
         return None
     tree: object = model
     reasons = (_unproved(tree, page) for page in sorted(pages))

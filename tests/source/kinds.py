@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# ruff: noqa: E101
 """Search loops that rules say, in many shapes, in words of our own.
 
 Each takes the place of :data:`tests.source.shapes.COUNTED`; ``KINDS`` has the fields

@@ -273,9 +273,12 @@ class Converter:
             return _unknown(node, "an integer constant")
 
     def _char(self, node: Syntax) -> c.Expr:
-        text = text_of(node)[1:-1]
-        code = _ESCAPES.get(text[1:]) if text[:1] == "\\" else ord(text[:1] or "\0")
-        if code is None:
+        spelt = text_of(node)
+        text = spelt[1:-1]
+        code = _ESCAPES.get(text[1:]) if text[:1] == "\\" else None
+        if len(text) == 1 and text.isascii():
+            code = ord(text)
+        if code is None or not spelt.startswith("'"):
             return _unknown(node, "a plain character constant")
         return c.Number(node.start_point[0] + 1, Word(code, INT))
 

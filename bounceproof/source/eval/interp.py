@@ -121,9 +121,8 @@ class Interpreter(Expressions):
         frame = self._frames
         locals_: dict[str, c.Type] = {}
         held: dict[tuple[object, ...], Value] = {}
-        for (renamed, _, kind), argument in zip(
-            function.parameters, arguments, strict=True
-        ):
+        pairs = zip(function.parameters, arguments, strict=True)
+        for (renamed, _, kind), argument in pairs:
             locals_[renamed] = kind
             held[(frame, renamed)] = self.convert(argument, kind, node)
         state.frames[frame] = held
@@ -131,9 +130,10 @@ class Interpreter(Expressions):
         self.file, self.local_types = function.file, locals_
         self._depth += 1
         try:
-            before = state.condition
             run = body or partial(self.execute, function.body)
-            return self._finish(function, state, before, run(state))
+            return self._finish(function, state, state.condition, run(state))
+        except RecursionError:
+            raise self.fail(node, "code that nests less deeply") from None
         finally:
             self._depth -= 1
             self.file, self.local_types, state.frame = outer

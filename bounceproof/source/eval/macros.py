@@ -183,6 +183,8 @@ def _build_check(ev: Expressions, call: c.Call, state: State) -> Value:
 
 
 def _swap(ev: Expressions, call: c.Call, state: State) -> Value:
+    if len(call.arguments) != 2:
+        raise ev.fail(call, "2 arguments")
     first, second = call.arguments
     a, kind_a, bits_a = ev.place(first, state)
     b, kind_b, bits_b = ev.place(second, state)
@@ -196,15 +198,18 @@ def _checked(operation: str) -> Macro:
     """check_add_overflow() and its kin: computed wide, stored narrow."""
 
     def macro(ev: Expressions, call: c.Call, state: State) -> Value:
+        if len(call.arguments) != 3:
+            raise ev.fail(call, "3 arguments")
         wide = CType(132, True)
         a = ev.word(call.arguments[0], state).cast(wide)
         b = ev.word(call.arguments[1], state).cast(wide)
         target = ev.value(call.arguments[2], state)
         if not isinstance(target, Pointer) or not isinstance(target.to, c.IntType):
             raise ev.fail(call, "a pointer to an integer")
+        if target.at is None:
+            raise ev.fail(call, "a pointer that is not NULL")
         exact = {"add": a + b, "sub": a - b, "mul": a * b}[operation]
         stored = exact.cast(target.to.ctype)
-        assert target.at is not None
         ev.store(state, target.at, target.to, stored, call)
         overflow: Truth = stored.cast(wide).ne(exact)
         return overflow.word(U8)

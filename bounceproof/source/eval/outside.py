@@ -54,8 +54,7 @@ def _constant(value: Value) -> Treatment:
 
 def _argument(position: int) -> Treatment:
     def treatment(ev: Expressions, call: c.Call, state: State) -> Value:
-        if len(call.arguments) <= position:
-            raise ev.fail(call, f"at least {position + 1} arguments")
+        _at_least(ev, call, position + 1)
         return ev.word(call.arguments[position], state).cast(U64)
 
     return treatment
@@ -77,7 +76,13 @@ def _log(ev: Expressions, call: c.Call, state: State) -> Value:
     return NOTHING
 
 
+def _at_least(ev: Expressions, call: c.Call, count: int) -> None:
+    if len(call.arguments) < count:
+        raise ev.fail(call, f"at least {count} arguments")
+
+
 def _copy(ev: Expressions, call: c.Call, state: State) -> Value:
+    _at_least(ev, call, 3)
     values = [ev.value(argument, state) for argument in call.arguments]
     name = call.function.name if isinstance(call.function, c.Name) else "memcpy"
     ev.event("copy", state, function=name, arguments=values)
@@ -85,23 +90,29 @@ def _copy(ev: Expressions, call: c.Call, state: State) -> Value:
 
 
 def _fill(ev: Expressions, call: c.Call, state: State) -> Value:
+    _at_least(ev, call, 3)
     values = [ev.value(argument, state) for argument in call.arguments]
     ev.event("fill", state, arguments=values)
     return NOTHING
 
 
+def _first(ev: Expressions, call: c.Call, state: State) -> Word:
+    _at_least(ev, call, 1)
+    return ev.word(call.arguments[0], state).cast(U64)
+
+
 def _address(ev: Expressions, call: c.Call, state: State) -> Value:
-    return Address(ev.word(call.arguments[0], state).cast(U64), _VOID)
+    return Address(_first(ev, call, state), _VOID)
 
 
 def _page(ev: Expressions, call: c.Call, state: State) -> Value:
     shift = ev.program.page_size.bit_length() - 1
-    return Address(ev.word(call.arguments[0], state).cast(U64) << shift, _PAGE)
+    return Address(_first(ev, call, state) << shift, _PAGE)
 
 
 def _frame_number(ev: Expressions, call: c.Call, state: State) -> Value:
     shift = ev.program.page_size.bit_length() - 1
-    return ev.word(call.arguments[0], state).cast(U64) >> shift
+    return _first(ev, call, state) >> shift
 
 
 def _fresh(ev: Expressions, call: c.Call, state: State) -> Value:
@@ -109,6 +120,7 @@ def _fresh(ev: Expressions, call: c.Call, state: State) -> Value:
 
 
 def _mapped(ev: Expressions, call: c.Call, state: State) -> Value:
+    _at_least(ev, call, 4)
     words = [ev.value(argument, state) for argument in call.arguments]
     ev.event("iommu_map", state, arguments=words)
     return Word(0, INT)

@@ -329,6 +329,8 @@ class SourceLife:
         maps = self._steps(story.events, "iommu_map")
 
         def translate(state: State, arguments: list[Value], node: c.Call) -> Value:
+            if len(arguments) != 2:
+                raise machine.fail(node, "2 arguments")
             handle = machine.as_word(arguments[1], node)
             return maps[-1].to + (handle - maps[-1].other)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from bounceproof.models.request import Cell, Pool
 from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
+from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.memory import Address, Location, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds
@@ -119,8 +120,7 @@ class LiveMachine(Machine):
     def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
         """Run the search up to its loop, take the slot, and run what follows."""
         function = self.shape.function
-        names = [name for _, name, _ in function.parameters]
-        self.event("search", state, **dict(zip(names, arguments, strict=True)))
+        self.event("search", state, **named(function, arguments))
         return self.invoke(function, arguments, state, node, self._take)
 
     def _take(self, state: State) -> list[Outcome]:

@@ -25,7 +25,7 @@ from bounceproof.source.program.program import Program
 POOL_START = 1 << 32
 SMALL_POOL = 128
 _VOID = c.VoidType()
-_INITIALISERS = (
+INITIALISERS = (
     "swiotlb_init_io_tlb_pool",
     "swiotlb_init_io_tlb_mem",
     "swiotlb_init_with_tbl",
@@ -56,11 +56,11 @@ def initialiser(program: Program) -> c.Function:
 
     Raises NotUnderstood where the tree has none.
     """
-    for name in _INITIALISERS:
+    for name in INITIALISERS:
         function = program.function(name)
         if function is not None:
             return function
-    file, need = "kernel/dma/swiotlb.c", f"a definition of {_INITIALISERS[0]}()"
+    file, need = "kernel/dma/swiotlb.c", f"a definition of {INITIALISERS[0]}()"
     raise NotUnderstood(file, 0, "the pool's initialisation", need)
 
 

@@ -10,6 +10,7 @@ from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import Endless
+from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import NOTHING, Address, Pointer, State, Value
 from bounceproof.source.extract.machine import Layout, Machine, u64
 from bounceproof.source.program.program import Program
@@ -94,8 +95,7 @@ class Runner:
         def search(state: State, arguments: list[Value], node: c.Call) -> Value:
             function = self._program.function(self._search)
             assert function is not None
-            names = [name for _, name, _ in function.parameters]
-            asked = dict(zip(names, arguments, strict=True))["alloc_size"]
+            asked = named(function, arguments)["alloc_size"]
             needed.append(self._slots(machine, state, machine.as_word(asked, node)))
             value = machine.invoke(function, arguments, state, node)
             found.append(int(machine.as_word(value, node)))

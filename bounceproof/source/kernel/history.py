@@ -15,6 +15,7 @@ from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import TRUE, U32, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import Endless, NotUnderstood, SourceError
+from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import NOTHING, Address, State, Value
 from bounceproof.source.extract.life import IN_C, SYNCS, UNMAPS, at_device
 from bounceproof.source.extract.machine import Layout, Machine, u64
@@ -91,8 +92,7 @@ class TreeHistory:
 
     def _search(self, function: c.Function) -> Any:
         def search(state: State, arguments: list[Value], node: c.Call) -> Value:
-            names = [name for _, name, _ in function.parameters]
-            asked = dict(zip(names, arguments, strict=True))["alloc_size"]
+            asked = named(function, arguments)["alloc_size"]
             size = int(self._machine.as_word(asked, node))
             self._noted.needed.append(-(-size >> self._slots.shift))
             value = self._machine.invoke(function, arguments, state, node)
@@ -112,6 +112,8 @@ class TreeHistory:
 
     def _translate(self, state: State, arguments: list[Value], node: c.Call) -> Value:
         """Of the mapping in hand: all of them get the same IOVA."""
+        if len(arguments) != 2:
+            raise self._machine.fail(node, "2 arguments")
         handle = int(self._machine.as_word(arguments[1], node))
         in_hand = [] if self._in_hand is None else self._in_hand.run.translated
         for iova, physical, size in in_hand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
+from functools import partial
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
@@ -13,6 +14,7 @@ from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import (
     NOTHING,
     Address,
@@ -86,6 +88,7 @@ class SourceKernel:
         self._align_masks: dict[Cell, tuple[int, ...]] = {}
         self._unknown: dict[int, UnknownSearch] = {}
         self._geometries: dict[int, SlotGeometry] = {}
+        self._judged: Judged | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +97,11 @@ class SourceKernel:
 
     def judged(self) -> Judged:
         """What answers about this kernel are given on."""
-        return judged(self.tree, self.config, lambda name: True)
+        if self._judged is None:
+            entries = [*_UNMAPS, *(n for names in ENTRIES.values() for n in names)]
+            program = partial(self.program, 4096)
+            self._judged = judged(self.tree, self.config, program, entries)
+        return self._judged
 
     def program(self, page_size: int) -> Program:
         """The tree's declarations for pages of ``page_size`` bytes."""
@@ -331,8 +338,7 @@ class _Trace:
         )
 
     def _search(self, state: State, arguments: list[Value], node: c.Call) -> Value:
-        names = [name for _, name, _ in self._shape.function.parameters]
-        given = dict(zip(names, arguments, strict=True))
+        given = named(self._shape.function, arguments)
         self._machine.event("search", state, **given)
         return self._found
 
@@ -343,8 +349,7 @@ class _Trace:
         function = machine.program.function("swiotlb_tbl_map_single")
         if function is None:
             return None
-        names = [name for _, name, _ in function.parameters]
-        machine.event("bounce", state, **dict(zip(names, arguments, strict=True)))
+        machine.event("bounce", state, **named(function, arguments))
         result = machine.invoke(function, arguments, state, node)
         word = machine.as_word(result, node)
         self._padding.append((state.condition, (word - POOL_START).cast(U32)))

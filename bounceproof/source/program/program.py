@@ -12,8 +12,10 @@ from tree_sitter import Language, Parser
 from tree_sitter import Node as Syntax
 
 from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.condition import evaluate
 from bounceproof.source.cparse.convert import Converter
 from bounceproof.source.cparse.declare import base_type, declarator, text_of
+from bounceproof.source.cparse.lexer import tokenize
 from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
@@ -128,7 +130,7 @@ class Program:
             if child.type == "init_declarator":
                 shape = child.child_by_field_name("declarator") or child
                 initial = child.child_by_field_name("value")
-                value = Converter(self.typedefs).expr(initial) if initial else None
+                value = self._value(initial) if initial else None
             name, ctype = declarator(shape, base)
             if isinstance(ctype, c.FunctionType) or not name:
                 continue
@@ -180,7 +182,7 @@ class Program:
                 self._add_fields(inner, fields)
             for shape in shapes:
                 name, ctype = declarator(shape, base)
-                fields[name] = Field(ctype, _bits_after(shape))
+                fields[name] = _field(shape, ctype)
 
     def _add_enum(self, node: Syntax) -> None:
         body = node.child_by_field_name("body")
@@ -190,7 +192,7 @@ class Program:
             if child.type != "enumerator" or name is None:
                 continue
             value = child.child_by_field_name("value")
-            converted = Converter(self.typedefs).expr(value) if value else None
+            converted = self._value(value) if value else None
             self.enumerators[text_of(name)] = (converted, previous)
             previous = text_of(name)
 
@@ -216,6 +218,14 @@ class Program:
         if root.has_error or len(values) != 1 or values[0] is None:
             raise NotUnderstood(file, 0, text, "an expression")
         return Converter(self.typedefs).expr(values[0])
+
+    def _value(self, node: Syntax) -> c.Expr:
+        """An initial value, or what makes its use not understood."""
+        try:
+            return Converter(self.typedefs).expr(node)
+        except RecursionError:
+            line, text = node.start_point[0] + 1, text_of(node)[:200]
+            return c.Unknown(line, text, "expressions that nest less deeply")
 
     def function(self, name: str, file: str = "") -> c.Function | None:
         """The function ``name`` as code in ``file`` sees it; None if there is none.
@@ -288,11 +298,16 @@ class Program:
         return unit.line(line).strip() if unit else ""
 
 
-def _bits_after(shape: Syntax) -> int | None:
+def _field(shape: Syntax, ctype: c.Type) -> Field:
+    """A field; of a bit-field whose width cannot be told the type is not known."""
     following = shape.next_named_sibling
     if following is None or following.type != "bitfield_clause":
-        return None
-    return int(text_of(following).lstrip(": "), 0)
+        return Field(ctype, None)
+    width = text_of(following).lstrip(":")
+    try:
+        return Field(ctype, evaluate(tokenize(width)))
+    except (ValueError, RecursionError):
+        return Field(c.NamedType(f"a bit-field of{width}"), None)
 
 
 def _error_line(node: Syntax) -> int:

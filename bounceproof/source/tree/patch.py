@@ -87,6 +87,10 @@ class FilePatch:
     letter: Letter
     copied: bool = False
 
+    def removes(self, path: str) -> bool:
+        """Whether ``path`` is no more where it was."""
+        return self.old_path == path != self.new_path and not self.copied
+
     @property
     def paths(self) -> tuple[str, ...]:
         return tuple(p for p in (self.old_path, self.new_path) if p is not None)
@@ -266,8 +270,7 @@ def apply_patch(changes: list[FilePatch], read: Callable[[str], str | None]) -> 
         before = current(change.old_path) if change.old_path is not None else ""
         if before is None:
             raise PatchError(f"{name}: {change.old_path}: no such file in the tree")
-        moved = change.old_path != change.new_path and not change.copied
-        if change.old_path is not None and moved:
+        if change.old_path is not None and change.removes(change.old_path):
             files[change.old_path] = None
         landed = _apply_hunks(before, change)
         result.landed.append(landed)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 
 from bounceproof.source.tree.patch import Hunk, Landed
 from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
@@ -47,6 +47,8 @@ class PatchJudged:
     subject: str | None
     author: str | None
     hunks: tuple[HunkJudged, ...]
+    number: tuple[int, int] | None = None
+    """(n, total) of its series, as its subject states it."""
 
     @property
     def read(self) -> bool:
@@ -73,12 +75,28 @@ class Judged:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line each: patches on which no answer can depend."""
-        return tuple(
+        """One line each: what may be missing, and what no answer can depend on."""
+        unread = [
             f"{patch.name}: {_called(patch)}changes nothing that is read"
             for patch in self.patches
             if not patch.read
-        )
+        ]
+        return (*_gaps(self.patches), *unread)
+
+
+def _gaps(patches: Iterable[PatchJudged]) -> Iterator[str]:
+    """Series that number more patches than there are."""
+    series: dict[tuple[str, int], set[int]] = {}
+    for patch in patches:
+        if patch.number is not None:
+            number, total = patch.number
+            series.setdefault((patch.name, total), set()).add(number)
+    for (name, total), found in series.items():
+        lacking = total - sum(1 <= number <= total for number in found)
+        if lacking:
+            missing = next(n for n in count(1) if n not in found)
+            more = f" and {lacking - 1} more" if lacking > 1 else ""
+            yield f"{name}: patch {missing}/{total}{more} of its series not in it"
 
 
 def _called(patch: PatchJudged) -> str:
@@ -94,7 +112,13 @@ def patches_judged(tree: Tree, reads: Reads) -> tuple[PatchJudged, ...]:
         letter = changes[0].change.letter
         hunks = [hunk for landed in changes for hunk in _hunks(landed, known, reads)]
         found.append(
-            PatchJudged(letter.name, letter.subject, letter.author, tuple(hunks))
+            PatchJudged(
+                letter.name,
+                letter.subject,
+                letter.author,
+                tuple(hunks),
+                letter.number,
+            )
         )
     return tuple(found)
 

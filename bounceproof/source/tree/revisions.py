@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bounceproof.source.errors import TreeError
-from bounceproof.source.tree.git import git_text
+from bounceproof.source.tree.git import git_output, git_text
 from bounceproof.source.tree.tree import HEADERS, SOURCES, GitStore
 
 
@@ -33,16 +33,36 @@ def _named(repository: Path, name: str) -> Revision:
     return _revision(repository, commit, subject)
 
 
+def _require_ancestry(
+    repository: Path, good: tuple[str, Revision], bad: tuple[str, Revision]
+) -> None:
+    """TreeError unless the good commit comes before the bad one in its history."""
+    (old, first), (new, last) = good, bad
+    if first.commit == last.commit:
+        raise TreeError(f"{repository}: {old} and {new} are the same commit")
+
+    def leads(start: Revision, end: Revision) -> bool:
+        arguments = ("merge-base", "--is-ancestor", start.commit, end.commit)
+        return git_output(repository, *arguments) is not None
+
+    if leads(first, last):
+        return
+    if leads(last, first):
+        raise TreeError(f"{repository}: {old} comes after {new}: GOOD is the older one")
+    raise TreeError(f"{repository}: {old} is no ancestor of {new}")
+
+
 def revisions(spec: str, good: str, bad: str) -> list[Revision]:
     """From ``good`` to ``bad``, oldest first, each content once in a row.
 
     Commits that leave the files that matter as they were are left out, but for the
-    two ends.  Raises TreeError.
+    two ends.  Raises TreeError, also where ``good`` is no ancestor of ``bad``.
     """
     repository = Path(spec).expanduser()
     if not repository.is_dir():
         raise TreeError(f"{spec}: no such directory")
     first, last = _named(repository, good), _named(repository, bad)
+    _require_ancestry(repository, (good, first), (bad, last))
     span = f"{first.commit}..{last.commit}"
     listed = git_text(
         repository,

@@ -86,12 +86,16 @@ class DirectoryStore:
         """Nothing to prepare."""
 
     def read(self, path: str) -> str | None:
-        full = (self.root / path).resolve()
-        if not full.is_relative_to(self.root) or not full.is_file():
-            return None
-        if full.stat().st_size > MAX_FILE:
-            raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
-        return full.read_bytes().decode("utf-8", "surrogateescape")
+        try:
+            full = (self.root / path).resolve()
+            if not full.is_relative_to(self.root) or not full.is_file():
+                return None
+            if full.stat().st_size > MAX_FILE:
+                raise TreeError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+            return full.read_bytes().decode("utf-8", "surrogateescape")
+        except (OSError, RuntimeError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise TreeError(f"{self.root / path}: {why}") from None
 
     def identity(self, paths: Iterable[str]) -> Identity | None:
         """HEAD of the work tree whose top is the directory; None where it is none."""
@@ -263,6 +267,11 @@ class Tree:
         self.added = tuple(dict.fromkeys((*self.added, *born)))
         self.touched = tuple(dict.fromkeys((*self.touched, *result)))
 
+    def removal(self, path: str) -> FilePatch | None:
+        """The change that left the tree without ``path``, if a patch did."""
+        changes = [landed.change for landed in self.landed]
+        return next((c for c in reversed(changes) if c.removes(path)), None)
+
     def identity(self) -> Identity | None:
         """The commit below the patches; None where there is none."""
         if not isinstance(self._store, Committed):
@@ -305,22 +314,45 @@ def open_tree(spec: str, patches: Sequence[str] = ()) -> Tree:
     tree = Tree(_open_store(spec), spec)
     for patch in patches:
         tree.apply(parse_patch(_patch_bytes(patch), patch), patch)
-    if tree.read("kernel/dma/swiotlb.c") is None:
-        raise TreeError(f"{spec}: no kernel/dma/swiotlb.c: not a kernel tree")
+    _require_swiotlb(tree)
     return tree
 
 
+def _require_swiotlb(tree: Tree) -> None:
+    """SourceError unless the tree, or a patch that moves it, leaves swiotlb.c."""
+    path = "kernel/dma/swiotlb.c"
+    if tree.read(path) is not None:
+        return
+    gone = tree.removal(path)
+    if gone is None:
+        raise TreeError(f"{tree.name}: no {path}: not a kernel tree")
+    if gone.new_path is None or not gone.new_path.endswith(".c"):
+        after = "" if gone.new_path is None else f": renamed to {gone.new_path}"
+        raise PatchError(f"{gone.letter.where}: leaves no {path}{after}")
+
+
 def _open_store(spec: str) -> Store:
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        return DirectoryStore(path)
-    if path.is_file():
-        return ArchiveStore(path)
+    try:
+        path = Path(spec).expanduser()
+        if path.is_dir():
+            return DirectoryStore(path)
+        if path.is_file():
+            return ArchiveStore(path)
+        directory, revision = split_revision(spec)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TreeError(f"{spec}: {error}") from None
+    if directory is not None:
+        return GitStore(directory, revision)
+    raise TreeError(f"{spec}: no such directory, archive or DIRECTORY@REVISION")
+
+
+def split_revision(spec: str) -> tuple[Path | None, str]:
+    """``DIRECTORY@REVISION`` as the two; None where there is no such directory."""
     for index in [i for i, c in enumerate(spec) if c == "@"]:
         directory = Path(spec[:index]).expanduser()
-        if directory.is_dir():
-            return GitStore(directory, spec[index + 1 :])
-    raise TreeError(f"{spec}: no such directory, archive or DIRECTORY@REVISION")
+        if spec[:index] and directory.is_dir():
+            return directory, spec[index + 1 :]
+    return None, ""
 
 
 def _patch_bytes(patch: str) -> bytes:
@@ -331,3 +363,5 @@ def _patch_bytes(patch: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise PatchError(f"{patch}: {error.strerror}") from None
+    except (RuntimeError, ValueError) as error:
+        raise PatchError(f"{patch}: {error}") from None
