@@ -12,13 +12,15 @@ import email.policy
 import lzma
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from bounceproof.source.errors import PatchError
 
 MAX_BYTES = 16 << 20
 _HEADERS = 1 << 16
+_MOST_STREAMS = 1000
 _MBOX_FROM = re.compile(rb"^From \S.*\d{4}\r?$", re.M)
 _HEADER = re.compile(rb"^[\x21-\x39\x3b-\x7e]+:[ \t]")
 _NUMBER = re.compile(r"\[[^\]]*?(\d+)/(\d+)\]")
@@ -65,37 +67,49 @@ class Letter:
         return f"{self.name}:{self.line + line}"
 
 
+class _Decoder(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, most: int, /) -> bytes: ...
+
+
+_PACKED: dict[bytes, Callable[[], _Decoder]] = {
+    b"\x1f\x8b": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    b"\xfd7zXZ\x00": lambda: lzma.LZMADecompressor(memlimit=1 << 28),
+    b"BZh": bz2.BZ2Decompressor,
+}
+
+
 def unpacked(data: bytes, name: str) -> bytes:
     """``data`` out of gzip, xz or bzip2, as archives of mailing lists serve mboxes.
 
-    At most MAX_BYTES + 1 bytes.  Raises PatchError where it is damaged.
+    At most MAX_BYTES + 1 bytes.  Raises PatchError where it is damaged or cut short.
     """
+    start = next((magic for magic in _PACKED if data.startswith(magic)), None)
+    if start is None:
+        return data
     try:
-        if data.startswith(b"\x1f\x8b"):
-            return _gunzipped(data)
-        if data.startswith(b"\xfd7zXZ\x00"):
-            return lzma.LZMADecompressor(memlimit=1 << 28).decompress(
-                data, MAX_BYTES + 1
-            )
-        if data.startswith(b"BZh"):
-            return bz2.BZ2Decompressor().decompress(data, MAX_BYTES + 1)
+        return _decompressed(data, _PACKED[start])
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
         raise PatchError(f"{name}: cannot be unpacked: {error}") from None
-    return data
 
 
-def _gunzipped(data: bytes) -> bytes:
-    """Every member of a gzip file, one behind the other."""
+def _decompressed(data: bytes, start: Callable[[], _Decoder]) -> bytes:
+    """Its streams, one behind the other."""
     out = b""
-    while data.startswith(b"\x1f\x8b"):
-        decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for _ in range(_MOST_STREAMS):
+        decoder = start()
         out += decoder.decompress(data, MAX_BYTES + 1 - len(out))
         if len(out) > MAX_BYTES:
-            break
+            return out
         if not decoder.eof:
             raise EOFError("it ends early")
-        data = decoder.unused_data
-    return out
+        data = decoder.unused_data.lstrip(b"\0")
+        if not data:
+            return out
+    raise EOFError("too many streams")
 
 
 def letters(data: bytes, name: str) -> list[Letter]:

@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, groupby
 
+from bounceproof.source.cparse.lexer import strip_comments
 from bounceproof.source.tree.patch import Hunk, Landed
 from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
 
-_SPOKEN = re.compile(
-    r"""/\*.*?(?:\*/|\Z) | //[^\n]* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""",
-    re.S | re.X,
-)
 _NAME = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
 _NO_FUNCTIONS = frozenset({"__attribute__", "__printf", "__releases", "__acquires"})
 _MOST_HEAD = 24
@@ -86,17 +83,17 @@ class Judged:
 
 def _gaps(patches: Iterable[PatchJudged]) -> Iterator[str]:
     """Series that number more patches than there are."""
-    series: dict[tuple[str, int], set[int]] = {}
+    series: dict[int, set[int]] = {}
     for patch in patches:
         if patch.number is not None:
             number, total = patch.number
-            series.setdefault((patch.name, total), set()).add(number)
-    for (name, total), found in series.items():
+            series.setdefault(total, set()).add(number)
+    for total, found in series.items():
         lacking = total - sum(1 <= number <= total for number in found)
         if lacking:
             missing = next(n for n in count(1) if n not in found)
             more = f" and {lacking - 1} more" if lacking > 1 else ""
-            yield f"{name}: patch {missing}/{total}{more} of its series not in it"
+            yield f"patch {missing}/{total}{more} of the series not given"
 
 
 def _called(patch: PatchJudged) -> str:
@@ -105,7 +102,8 @@ def _called(patch: PatchJudged) -> str:
 
 def patches_judged(tree: Tree, reads: Reads) -> tuple[PatchJudged, ...]:
     """The patches on ``tree``; ``reads`` says of a function whether it is read."""
-    known = frozenset((*SOURCES, *HEADERS, *tree.added))
+    added = (path for path in tree.added if path.endswith((".c", ".h")))
+    known = frozenset((*SOURCES, *HEADERS, *added))
     found: list[PatchJudged] = []
     for _, group in groupby(tree.landed, key=lambda landed: id(landed.change.letter)):
         changes = list(group)
@@ -127,20 +125,21 @@ def _hunks(landed: Landed, known: frozenset[str], reads: Reads) -> Iterator[Hunk
     change = landed.change
     file = change.new_path or change.old_path or ""
     matters = not known.isdisjoint(change.paths)
-    if change.old_path != change.new_path and matters and not change.hunks:
+    moved = matters and change.old_path != change.new_path
+    if not change.hunks and moved:
         yield HunkJudged(file, 1, 0, None, True)
-    if not change.hunks:
-        return
     before, after = _Text(landed.before), _Text(landed.after)
-    for hunk, (old, new) in zip(change.hunks, landed.at, strict=True):
-        start, lines = _span(hunk, new)
-        parts = [before.parts(old + at for at in hunk.removed)]
-        parts.append(after.parts(new + at for at in hunk.added))
-        names = [name for part in parts for name in part]
+    places = list(zip(change.hunks, landed.at, strict=True))
+    removed = {old + at for hunk, (old, _) in places for at in hunk.removed}
+    added = {new + at for hunk, (_, new) in places for at in hunk.added}
+    whole = matters and (moved or before.without(removed) != after.without(added))
+    for hunk, (old, new) in places:
+        names = before.parts(old + at for at in hunk.removed)
+        names += after.parts(new + at for at in hunk.added)
         used = [name for name in names if matters and (name is None or reads(name))]
-        moved = change.new_path != change.old_path and matters
         chosen = next((n for n in (*used, *names) if n is not None), None)
-        yield HunkJudged(file, start, lines, chosen, bool(used) or moved)
+        start, lines = _span(hunk, new)
+        yield HunkJudged(file, start, lines, chosen, whole or bool(used))
 
 
 def _span(hunk: Hunk, new: int) -> tuple[int, int]:
@@ -155,7 +154,7 @@ class _Text:
     """Which function each line of a file is in, by the kernel's style of braces."""
 
     def __init__(self, text: str) -> None:
-        self._lines = _SPOKEN.sub(_blank, text).split("\n")
+        self._lines = strip_comments(text).split("\n")
         self._functions: list[str | None] = [None] * len(self._lines)
         opened: int | None = None
         for at, line in enumerate(self._lines):
@@ -177,6 +176,11 @@ class _Text:
         if names:
             self._functions[first : closed + 1] = [names[0]] * (closed + 1 - first)
 
+    def without(self, lines: set[int]) -> list[tuple[str, str | None]]:
+        """All other lines, as code, and the functions they are in."""
+        pairs = enumerate(zip(self._lines, self._functions, strict=True))
+        return [(text.strip(), name) for at, (text, name) in pairs if at not in lines]
+
     def parts(self, lines: Iterable[int]) -> list[str | None]:
         """The functions of those lines that are more than comments.
 
@@ -185,14 +189,8 @@ class _Text:
         found: list[str | None] = []
         for at in lines:
             text = self._lines[at].strip() if at < len(self._lines) else ""
+            joined = at > 0 and self._lines[at - 1].endswith("\\")
             if text:
-                found.append(None if text.startswith("#") else self._functions[at])
+                apart = joined or text.startswith("#")
+                found.append(None if apart else self._functions[at])
         return list(dict.fromkeys(found))
-
-
-def _blank(found: re.Match[str]) -> str:
-    """A comment as blanks; strings stay, but for what could look like code."""
-    text = found[0]
-    if text.startswith("/"):
-        return "\n" * text.count("\n") or " "
-    return text

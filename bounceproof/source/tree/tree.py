@@ -95,7 +95,7 @@ class DirectoryStore:
             return full.read_bytes().decode("utf-8", "surrogateescape")
         except (OSError, RuntimeError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise TreeError(f"{self.root / path}: {why}") from None
+            raise TreeError(f"{str(self.root / path)[:300]}: {why}") from None
 
     def identity(self, paths: Iterable[str]) -> Identity | None:
         """HEAD of the work tree whose top is the directory; None where it is none."""
@@ -145,6 +145,11 @@ class GitStore:
         return None if found is None else Identity(*found, False)
 
 
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "bounceproof"
+
+
 class ArchiveStore:
     """Files of a tar archive; the top directory is dropped.
 
@@ -177,8 +182,7 @@ class ArchiveStore:
         parts = (str(self.archive.resolve()), state.st_mtime_ns, state.st_size)
         wanted = sorted(self._wanted)
         name = hashlib.sha256(json.dumps([parts, wanted]).encode()).hexdigest()
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(base) / "bounceproof" / f"{name}.json"
+        return _cache_folder() / f"{name}.json"
 
     def _remembered(self) -> dict[str, str] | None:
         try:
@@ -232,7 +236,8 @@ class Tree:
     """The files of one kernel, patched.
 
     ``name`` is what the user called it, ``added`` the paths that patches create,
-    ``patches`` what those are called, ``landed`` what they changed, in order.
+    ``patches`` the files they can be read from again, ``landed`` what they changed,
+    in order.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -313,7 +318,8 @@ def open_tree(spec: str, patches: Sequence[str] = ()) -> Tree:
     """
     tree = Tree(_open_store(spec), spec)
     for patch in patches:
-        tree.apply(parse_patch(_patch_bytes(patch), patch), patch)
+        data = _patch_bytes(patch)
+        tree.apply(parse_patch(data, patch), _kept(data) if patch == "-" else patch)
     _require_swiotlb(tree)
     return tree
 
@@ -355,8 +361,23 @@ def split_revision(spec: str) -> tuple[Path | None, str]:
     return None, ""
 
 
+def _kept(data: bytes) -> str:
+    """A file that holds a patch of standard input, so that a command can be repeated.
+
+    ``-`` where the user's cache cannot be written.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        place = _cache_folder() / f"{hashlib.sha256(data).hexdigest()[:16]}.patch"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        return str(place)
+    return "-"
+
+
 def _patch_bytes(patch: str) -> bytes:
     if patch == "-":
+        if sys.stdin is None or sys.stdin.closed:
+            raise PatchError("-: standard input is closed")
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
         with Path(patch).expanduser().open("rb") as stream:
