@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.core import Core
 from bounceproof.source.eval.memory import Value
 
 
@@ -18,7 +19,9 @@ class Arguments(Mapping[str, Value]):
 
     def __getitem__(self, name: str) -> Value:
         if name not in self._held:
-            raise _refusal(self._function, f"a parameter {name}")
+            function = self._function
+            text, need = f"{function.name}()", f"a parameter {name}"
+            raise NotUnderstood(function.file, function.line, text, need)
         return self._held[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -28,14 +31,12 @@ class Arguments(Mapping[str, Value]):
         return len(self._held)
 
 
-def named(function: c.Function, arguments: Sequence[Value]) -> Arguments:
-    """What a call of ``function`` gives it; NotUnderstood for too few or too many."""
+def named(
+    ev: Core, function: c.Function, arguments: Sequence[Value], call: c.Node
+) -> Arguments:
+    """What ``call`` gives ``function``; NotUnderstood for too few or too many."""
     names = [name for _, name, _ in function.parameters]
     if len(arguments) != len(names):
-        need = f"a call with {len(names)} arguments, not {len(arguments)}"
-        raise _refusal(function, need)
+        need = f"{len(names)} arguments for {function.name}(), not {len(arguments)}"
+        raise ev.fail(call, need)
     return Arguments(function, dict(zip(names, arguments, strict=True)))
-
-
-def _refusal(function: c.Function, need: str) -> NotUnderstood:
-    return NotUnderstood(function.file, function.line, f"{function.name}()", need)

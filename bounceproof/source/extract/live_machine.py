@@ -120,7 +120,7 @@ class LiveMachine(Machine):
     def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
         """Run the search up to its loop, take the slot, and run what follows."""
         function = self.shape.function
-        self.event("search", state, **named(function, arguments))
+        self.event("search", state, **named(self, function, arguments, node))
         return self.invoke(function, arguments, state, node, self._take)
 
     def _take(self, state: State) -> list[Outcome]:

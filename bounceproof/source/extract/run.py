@@ -92,18 +92,20 @@ class Runner:
         needed: list[int] = []
         returned: list[int] = []
 
-        def search(state: State, arguments: list[Value], node: c.Call) -> Value:
+        def search(state: State, arguments: list[Value], node: c.Call) -> Value | None:
             function = self._program.function(self._search)
-            assert function is not None
-            asked = named(function, arguments)["alloc_size"]
+            if function is None:
+                return None
+            asked = named(machine, function, arguments, node)["alloc_size"]
             needed.append(self._slots(machine, state, machine.as_word(asked, node)))
             value = machine.invoke(function, arguments, state, node)
             found.append(int(machine.as_word(value, node)))
             return value
 
-        def bounce(state: State, arguments: list[Value], node: c.Call) -> Value:
+        def bounce(state: State, arguments: list[Value], node: c.Call) -> Value | None:
             function = self._program.function("swiotlb_tbl_map_single")
-            assert function is not None
+            if function is None:
+                return None
             if returned and self._cell.path is Path.LINK:
                 return u64(pool.start)
             returned.append(-1)

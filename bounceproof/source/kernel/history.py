@@ -92,7 +92,7 @@ class TreeHistory:
 
     def _search(self, function: c.Function) -> Any:
         def search(state: State, arguments: list[Value], node: c.Call) -> Value:
-            asked = named(function, arguments)["alloc_size"]
+            asked = named(self._machine, function, arguments, node)["alloc_size"]
             size = int(self._machine.as_word(asked, node))
             self._noted.needed.append(-(-size >> self._slots.shift))
             value = self._machine.invoke(function, arguments, state, node)

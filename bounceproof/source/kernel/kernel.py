@@ -338,7 +338,7 @@ class _Trace:
         )
 
     def _search(self, state: State, arguments: list[Value], node: c.Call) -> Value:
-        given = named(self._shape.function, arguments)
+        given = named(self._machine, self._shape.function, arguments, node)
         self._machine.event("search", state, **given)
         return self._found
 
@@ -349,7 +349,8 @@ class _Trace:
         function = machine.program.function("swiotlb_tbl_map_single")
         if function is None:
             return None
-        machine.event("bounce", state, **named(function, arguments))
+        given = named(machine, function, arguments, node)
+        machine.event("bounce", state, **given)
         result = machine.invoke(function, arguments, state, node)
         word = machine.as_word(result, node)
         self._padding.append((state.condition, (word - POOL_START).cast(U32)))

@@ -36,6 +36,14 @@ _COPY = re.compile(r"^copy from (.+)\ncopy to (.+)$", re.M)
 _GIT_HEADER = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 
 
+class _Malformed(Exception):
+    """A hunk that is none; ``line`` (from 1) of the text says where."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 @dataclass(frozen=True, slots=True)
 class Hunk:
     """``start``: stated first line (from 1); ``old``/``new``: its lines.
@@ -134,8 +142,8 @@ def _parse_text(letter: Letter) -> list[FilePatch]:
     try:
         kept = _diff_lines(text)
         parsed = PatchSet("\n".join(line for _, line in kept) + "\n")
-    except PatchError as error:
-        raise PatchError(f"{where}: {error}") from None
+    except _Malformed as error:
+        raise PatchError(f"{where}: {error}, {letter.at(error.line)}") from None
     except (UnidiffParseError, ValueError, IndexError, RecursionError) as error:
         raise PatchError(f"{where}: not a unified diff: {error}") from None
     numbers = [number for number, _ in kept]
@@ -179,10 +187,11 @@ def _keep_hunk(lines: list[str], index: int, kept: list[tuple[int, str]]) -> int
     header = lines[index]
     match = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", lines[index])
     if not match:
-        raise PatchError(f"{_hunk_of(kept, header)} is malformed")
+        raise _Malformed(f"{_hunk_of(kept, header)} is malformed", index + 1)
     old, new = (int(count) if count is not None else 1 for count in match.groups())
     if old > MAX_LINES or new > MAX_LINES:
-        raise PatchError(f"{_hunk_of(kept, header)} states more than it can hold")
+        told = f"{_hunk_of(kept, header)} states more than it can hold"
+        raise _Malformed(told, index + 1)
     kept.append((index + 1, lines[index]))
     index += 1
     while (old > 0 or new > 0) and index < len(lines):
@@ -194,9 +203,7 @@ def _keep_hunk(lines: list[str], index: int, kept: list[tuple[int, str]]) -> int
         kept.append((index + 1, line))
         index += 1
     if old > 0 or new > 0:
-        raise PatchError(
-            f"{_hunk_of(kept, header)} ends in its middle, at line {index + 1}"
-        )
+        raise _Malformed(f"{_hunk_of(kept, header)} ends in its middle", index + 1)
     if index < len(lines) and lines[index].startswith("\\"):
         kept.append((index + 1, lines[index]))
         index += 1
