@@ -123,3 +123,35 @@ def test_a_file_with_and_without_headers(plain: bool) -> None:
 def test_mails_that_number_themselves_twice_keep_their_order() -> None:
     first, second = MAILS
     assert "mail 1: `[PATCH v2 2/2]" in complaint(second + second + first)
+
+
+def test_patches_without_context_and_with_trimmed_blanks() -> None:
+    bare = "--- a/dir/file.c\n+++ b/dir/file.c\n@@ -5 +5 @@\n-line 5\n+line five\n"
+    assert applied(bare) == ONE
+    added = "--- a/dir/file.c\n+++ b/dir/file.c\n@@ -5,0 +6 @@\n+more\n"
+    assert applied(added) == BEFORE.replace("line 5\n", "line 5\nmore\n")
+    gaps = BEFORE.replace("line 4\n", "\n")
+    text = diff(gaps, gaps.replace("line 5\n", "line five\n"))
+    changes = parse_patch(text.replace("\n \n", "\n\n").encode(), "p")
+    after = apply_patch(changes, {FILE: gaps}.get).files[FILE]
+    assert after == gaps.replace("line 5\n", "line five\n")
+
+
+def test_damaged_blanks_are_refused_at_their_place() -> None:
+    tabbed = BEFORE.replace("line 4", "\tline 4")
+    text = diff(tabbed, tabbed.replace("line 5\n", "line five\n"))
+    damaged = text.replace("\t", "        ")
+    with pytest.raises(
+        PatchError, match=r"dir/file\.c:2: hunk 1 of 1 \(p:3\) does not"
+    ):
+        apply_patch(parse_patch(damaged.encode(), "p"), {FILE: tabbed}.get)
+
+
+def test_malformed_hunks_are_refused_at_their_place() -> None:
+    text = diff(BEFORE, ONE)
+    for bad, said in (
+        (text.replace("@@ -2,7 +2,7 @@", "@@ -2,7 2,7 @@"), "is malformed, t.mbox:3"),
+        (text[: text.index(" line 7")], "ends in its middle, t.mbox:11"),
+        (text.replace("-2,7", "-2,900000"), "states more than it can hold, t.mbox:3"),
+    ):
+        assert said in complaint(bad)

@@ -304,10 +304,14 @@ def _field(shape: Syntax, ctype: c.Type) -> Field:
     if following is None or following.type != "bitfield_clause":
         return Field(ctype, None)
     width = text_of(following).lstrip(":")
+    tokens = tokenize(width)
     try:
-        return Field(ctype, evaluate(tokenize(width)))
+        bits = 0 if any(t.kind == "name" for t in tokens) else evaluate(tokens)
     except (ValueError, RecursionError):
-        return Field(c.NamedType(f"a bit-field of{width}"), None)
+        bits = 0
+    if not 0 < bits <= 64:
+        return Field(c.NamedType(f"a bit-field of{width[:40]}"), None)
+    return Field(ctype, bits)
 
 
 def _error_line(node: Syntax) -> int:
