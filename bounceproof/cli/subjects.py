@@ -92,10 +92,7 @@ def tree_model(
     from bounceproof.source.tree.tree import open_tree
 
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
-    model = TreeKernel(tree, _settings(settings), SolverProver())
-    for warning in model.judged().warnings if patches else ():
-        click.echo(f"bounceproof: warning: {warning}", err=True)
-    return model
+    return TreeKernel(tree, _settings(settings), SolverProver())
 
 
 def model_of(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bounceproof.models.word import TRUE, U32, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
-from bounceproof.source.errors import NotUnderstood, TreeError
+from bounceproof.source.errors import NotUnderstood, SourceError
 from bounceproof.source.eval.memory import Location, Pointer, State
 from bounceproof.source.extract.machine import Machine
 from bounceproof.source.program.program import Program
@@ -26,8 +26,9 @@ class Driver:
 
     def align_mask(self) -> int:
         """The mask passed to dma_set_min_align_mask(); 0 where it is not called."""
-        for function, path, node in _places(self._program):
-            if isinstance(node, c.Call) and _sets_mask(node):
+        for function, path, node in self._places():
+            if _calls(node, "dma_set_min_align_mask"):
+                assert isinstance(node, c.Call)
                 return int(self._evaluate(function, path, node.arguments[1]))
         return 0
 
@@ -39,12 +40,12 @@ class Driver:
         """
         found: list[int] = []
         masked: dict[str, bool] = {}
-        places = list(_places(self._program))
+        places = list(self._places())
         for function, _, node in places:
-            if _sets_mask(node):
+            if _calls(node, "dma_set_min_align_mask"):
                 masked[function.name] = False
         for function, path, node in places:
-            if _sets_mask(node):
+            if _calls(node, "dma_set_min_align_mask"):
                 masked[function.name] = True
             elif isinstance(node, c.Assign) and _is_limit(node.target):
                 first = not masked.get(function.name, True)
@@ -54,6 +55,19 @@ class Driver:
             need = "an assignment to max_hw_sectors"
             raise NotUnderstood(FILE, 0, "the driver's limit", need)
         return min(found) << SECTOR_SHIFT
+
+    def _places(self) -> Iterator[tuple[c.Function, list[c.Statement], c.Node]]:
+        """Expressions of the driver, with the statements before each."""
+        if FILE not in self._program.units:
+            raise SourceError(f"{FILE}: no such file in this tree")
+        for name in self._program.functions_in(FILE):
+            lines = self._program.units[FILE].source
+            extent = self._program.extent(name, FILE)
+            if extent is None or not _mentions(lines[extent[0] - 1 : extent[1]]):
+                continue
+            function = self._program.function(name, FILE)
+            if function is not None:
+                yield from _with_path(function)
 
     def _evaluate(
         self,
@@ -123,58 +137,41 @@ class Driver:
                 state.memory[(*inner, *at[len(device) :])] = value
 
 
-def _places(
-    program: Program,
-) -> Iterator[tuple[c.Function, list[c.Statement], c.Node]]:
-    """Expressions of the driver, with the statements before each.
-
-    TreeError where the tree has no such driver.
-    """
-    if FILE not in program.units:
-        gone = program.tree.removal(FILE)
-        where = program.tree.name if gone is None else gone.letter.where
-        why = "what nvme asks for cannot be read"
-        raise TreeError(f"{where}: no {FILE}: {why}")
-    for name in program.functions_in(FILE):
-        lines = program.units[FILE].source
-        extent = program.extent(name, FILE)
-        if extent is None or not _mentions(lines[extent[0] - 1 : extent[1]]):
-            continue
-        function = program.function(name, FILE)
-        if function is not None:
-            yield from _with_path(function)
-
-
-def read_names(program: Program) -> tuple[set[str], set[str]]:
-    """The driver's functions that are read, and what their limit and mask mention."""
-    functions: set[str] = set()
-    mentioned: set[str] = set()
-    for function, path, node in _places(program):
-        asked = isinstance(node, c.Assign) and _is_limit(node.target)
-        if asked or _sets_mask(node):
-            names = {n.name for n in walk(node) if isinstance(n, c.Name)}
-            parts = [node, *_slice(path, names)]
-            mentioned |= {n.name for n in walk(parts) if isinstance(n, c.Name)}
-            functions.add(function.name)
-    return functions, mentioned
-
-
 def _mentions(lines: list[str]) -> bool:
     text = "\n".join(lines)
     return "max_hw_sectors" in text or "dma_set_min_align_mask" in text
 
 
-def _sets_mask(node: c.Node) -> bool:
+def _calls(node: c.Node, name: str) -> bool:
     return (
         isinstance(node, c.Call)
         and isinstance(node.function, c.Name)
-        and node.function.name == "dma_set_min_align_mask"
+        and node.function.name == name
         and len(node.arguments) == 2
     )
 
 
 def _is_limit(target: c.Expr) -> bool:
     return isinstance(target, c.Member) and target.name == "max_hw_sectors"
+
+
+def read_names(program: Program) -> tuple[set[str], set[str]]:
+    """The driver's functions that are read, and what their limit and mask mention."""
+    functions: set[str] = set()
+    mentioned: set[str] = set()
+    for name in program.functions_in(FILE) if FILE in program.units else ():
+        first, last = program.extent(name, FILE) or (1, 0)
+        if not _mentions(program.units[FILE].source[first - 1 : last]):
+            continue
+        function = program.function(name, FILE)
+        for _, path, node in _with_path(function) if function is not None else ():
+            asked = isinstance(node, c.Assign) and _is_limit(node.target)
+            if asked or _calls(node, "dma_set_min_align_mask"):
+                names = {n.name for n in walk(node) if isinstance(n, c.Name)}
+                parts = [node, *_slice(path, names)]
+                mentioned |= {n.name for n in walk(parts) if isinstance(n, c.Name)}
+                functions.add(name)
+    return functions, mentioned
 
 
 def _with_path(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from bounceproof.source.errors import SourceError
+from bounceproof.source.eval.outside import BOUNDARY
 from bounceproof.source.extract.driver import FILE, read_names
 from bounceproof.source.extract.life import GIVEN_BACK, SYNCS, UNMAPS
 from bounceproof.source.extract.machine import INITIALISERS
@@ -49,10 +50,10 @@ def names_read(program: Program, entries: Iterable[str]) -> frozenset[str]:
     syncs = [name + end for name in SYNCS.values() for end in ("device", "cpu")]
     roots = [*entries, *ends, *syncs, *GIVEN_BACK, *INITIALISERS, *_LIMITS]
     if FILE not in program.units:
-        return mentioned_from(program, roots)
+        return mentioned_from(program, roots, BOUNDARY)
     functions, mentioned = read_names(program)
-    core = mentioned_from(program, roots) - set(program.functions_in(FILE))
-    return core | functions | mentioned_from(program, mentioned)
+    core = mentioned_from(program, roots, BOUNDARY) - set(program.functions_in(FILE))
+    return core | functions | mentioned_from(program, mentioned, BOUNDARY)
 
 
 def _anything(name: str) -> bool:

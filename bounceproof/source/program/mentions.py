@@ -19,15 +19,20 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _DEFINE = re.compile(r"\s*#\s*define\s+(\w+)(.*)", re.S)
 
 
-def mentioned_from(program: Program, roots: Iterable[str]) -> frozenset[str]:
-    """Every name that ``roots`` lead to, the roots included."""
+def mentioned_from(
+    program: Program, roots: Iterable[str], beyond: frozenset[str]
+) -> frozenset[str]:
+    """Every name that ``roots`` lead to, the roots included.
+
+    Names ``beyond`` are what code may call, but is taken as given: they are left out.
+    """
     below = _mentions(program)
-    queue, seen = list(roots), set(roots)
+    seen = set(roots) - beyond
+    queue = list(seen)
     while queue:
-        for name in below.get(queue.pop(), ()):
-            if name not in seen:
-                seen.add(name)
-                queue.append(name)
+        for name in below.get(queue.pop(), set()) - seen - beyond:
+            seen.add(name)
+            queue.append(name)
     return frozenset(seen)
 
 

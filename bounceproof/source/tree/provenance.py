@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from itertools import count, groupby
 
 from bounceproof.source.cparse.lexer import strip_comments
-from bounceproof.source.tree.patch import Hunk, Landed
+from bounceproof.source.tree.patch import FilePatch, Hunk, Landed
 from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
 
+_STAT = re.compile(
+    r"^ \d{1,6} files? changed"
+    r"(?:, (\d{1,9}) insertions?\(\+\))?(?:, (\d{1,9}) deletions?\(-\))?[ \r]*$",
+    re.M,
+)
 _NAME = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
 _NO_FUNCTIONS = frozenset({"__attribute__", "__printf", "__releases", "__acquires"})
 _MOST_HEAD = 24
@@ -46,6 +51,8 @@ class PatchJudged:
     hunks: tuple[HunkJudged, ...]
     number: tuple[int, int] | None = None
     """(n, total) of its series, as its subject states it."""
+    short: str | None = None
+    """How its diffstat differs from its hunks, as of a mail that was cut or edited."""
 
     @property
     def read(self) -> bool:
@@ -78,7 +85,12 @@ class Judged:
             for patch in self.patches
             if not patch.read
         ]
-        return (*_gaps(self.patches), *unread)
+        short = [
+            f"{patch.name}: {_called(patch)}{patch.short}"
+            for patch in self.patches
+            if patch.short is not None
+        ]
+        return (*_gaps(self.patches), *short, *unread)
 
 
 def _gaps(patches: Iterable[PatchJudged]) -> Iterator[str]:
@@ -116,9 +128,26 @@ def patches_judged(tree: Tree, reads: Reads) -> tuple[PatchJudged, ...]:
                 letter.author,
                 tuple(hunks),
                 letter.number,
+                _short(letter.text, [landed.change for landed in changes]),
             )
         )
     return tuple(found)
+
+
+def _short(text: str, changes: list[FilePatch]) -> str | None:
+    """How the lines that a diffstat states differ from those of the hunks, if it does.
+
+    A text with more than one diffstat, or none, states nothing.
+    """
+    stated = _STAT.findall(text)
+    if len(stated) != 1:
+        return None
+    hunks = [hunk for change in changes for hunk in change.hunks]
+    found = sum(len(h.added) for h in hunks), sum(len(h.removed) for h in hunks)
+    said = tuple(int(part or 0) for part in stated[0])
+    if said == found:
+        return None
+    return f"its diffstat says +{said[0]} -{said[1]}, its hunks +{found[0]} -{found[1]}"
 
 
 def _hunks(landed: Landed, known: frozenset[str], reads: Reads) -> Iterator[HunkJudged]:
