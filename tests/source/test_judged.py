@@ -105,6 +105,15 @@ def test_a_repository_s_own_settings_run_nothing(tree: Path, tmp_path: Path) -> 
     assert not mark.exists()
 
 
+def test_a_work_tree_without_git(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "start")
+    assert judged(tree).commit is not None
+    monkeypatch.setenv("PATH", str(tree))
+    assert judged(tree).commit is None
+
+
 def test_an_archive_has_its_name_and_version(tree: Path, tmp_path: Path) -> None:
     archive = tmp_path / "linux-source-9.8.tar.xz"
     with tarfile.open(archive, "w:xz") as tar:

@@ -153,5 +153,6 @@ def test_malformed_hunks_are_refused_at_their_place() -> None:
         (text.replace("@@ -2,7 +2,7 @@", "@@ -2,7 2,7 @@"), "is malformed, t.mbox:3"),
         (text[: text.index(" line 7")], "ends in its middle, t.mbox:11"),
         (text.replace("-2,7", "-2,900000"), "states more than it can hold, t.mbox:3"),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b - ", "middle of a line, t.mbox:5"),
     ):
         assert said in complaint(bad)

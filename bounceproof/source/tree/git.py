@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bounceproof.source.errors import TreeError
@@ -52,3 +54,21 @@ def commit_of(repository: Path, revision: str) -> tuple[str, str] | None:
     )
     commit, _, subject = (line or b"").decode("utf-8", "replace").strip().partition(" ")
     return (commit, subject) if commit else None
+
+
+def blob_names(repository: Path, commit: str, paths: Sequence[str]) -> dict[str, str]:
+    """The names of the files ``paths`` at ``commit``, of those that are there."""
+    listed = git_output(repository, "ls-tree", "-z", commit, "--", *paths) or b""
+    found: dict[str, str] = {}
+    for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
+        words, _, path = entry.partition("\t")
+        if len(words.split()) == 3:
+            found[path] = words.split()[2]
+    return found
+
+
+def is_blob(data: bytes, name: str) -> bool:
+    """Whether git gives a file of these bytes this name."""
+    kind = "sha1" if len(name) == 40 else "sha256"
+    whole = b"blob %d\0" % len(data) + data
+    return hashlib.new(kind, whole, usedforsecurity=False).hexdigest() == name

@@ -204,6 +204,9 @@ def _keep_hunk(lines: list[str], index: int, kept: list[tuple[int, str]]) -> int
         index += 1
     if old > 0 or new > 0:
         raise _Malformed(f"{_hunk_of(kept, header)} ends in its middle", index + 1)
+    if index == len(lines) and lines[-1].startswith(("+", "-")):
+        told = f"{_hunk_of(kept, header)} ends in the middle of a line"
+        raise _Malformed(told, index)
     if index < len(lines) and lines[index].startswith("\\"):
         kept.append((index + 1, lines[index]))
         index += 1

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from bounceproof.source.errors import PatchError, TreeError
 from bounceproof.source.tree.blocks import NoBlocks, read_members
-from bounceproof.source.tree.git import commit_of, git_output
+from bounceproof.source.tree.git import blob_names, commit_of, git_output, is_blob
 from bounceproof.source.tree.mail import MAX_BYTES
 from bounceproof.source.tree.patch import FilePatch, Landed, apply_patch, parse_patch
 
@@ -98,16 +98,28 @@ class DirectoryStore:
             raise TreeError(f"{str(self.root / path)[:300]}: {why}") from None
 
     def identity(self, paths: Iterable[str]) -> Identity | None:
-        """HEAD of the work tree whose top is the directory; None where it is none."""
-        top = git_output(self.root, "rev-parse", "--show-toplevel")
-        found = None if top is None else commit_of(self.root, "HEAD")
-        if top is None or found is None:
-            return None
-        if Path(os.fsdecode(top.removesuffix(b"\n"))).resolve() != self.root:
-            return None
-        committed = GitStore(self.root, found[0])
-        dirty = any(self.read(path) != committed.read(path) for path in paths)
-        return Identity(*found, dirty)
+        """HEAD of the work tree whose top is the directory; None where it is none.
+
+        None too where git is missing or does not answer.
+        """
+        with contextlib.suppress(TreeError):
+            top = git_output(self.root, "rev-parse", "--show-toplevel")
+            found = None if top is None else commit_of(self.root, "HEAD")
+            if top is None or found is None:
+                return None
+            if Path(os.fsdecode(top.removesuffix(b"\n"))).resolve() != self.root:
+                return None
+            wanted = list(paths)
+            names = blob_names(self.root, found[0], wanted)
+            dirty = any(self._differs(path, names.get(path)) for path in wanted)
+            return Identity(*found, dirty)
+        return None
+
+    def _differs(self, path: str, blob: str | None) -> bool:
+        text = self.read(path)
+        if text is None or blob is None:
+            return text is not None or blob is not None
+        return not is_blob(text.encode("utf-8", "surrogateescape"), blob)
 
 
 class GitStore:
@@ -187,15 +199,15 @@ class ArchiveStore:
     def _remembered(self) -> dict[str, str] | None:
         try:
             held = json.loads(self._cache().read_bytes())
-        except (OSError, ValueError):
+        except (OSError, RuntimeError, ValueError):
             return None
         return held if isinstance(held, dict) else None
 
     def _remember(self, files: dict[str, str]) -> None:
-        cache = self._cache()
-        if cache.exists():
-            return
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            cache = self._cache()
+            if cache.exists():
+                return
             cache.parent.mkdir(parents=True, exist_ok=True)
             scratch = cache.with_suffix(f".{os.getpid()}")
             scratch.write_text(json.dumps(files))
