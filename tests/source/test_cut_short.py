@@ -97,11 +97,6 @@ def value(text: str) -> int:
 NESTED = {
     "an initial value": "int deep = " + "-~" * 5000 + "1;\n%s",
     "an enumerator": "enum e { DEEP = " + "(" * 5000 + "1" + ")" * 5000 + " };\n%s",
-    "a bit-field": "struct s { int deep : "
-    + "(" * 5000
-    + "1"
-    + ")" * 5000
-    + "; };\n%s",
 }
 
 
@@ -155,15 +150,3 @@ def test_odd_calls_and_constants_are_refused(expression: str) -> None:
         value(f"int f(int a)\n{{\n\treturn ({expression}) + 0;\n}}\n")
     assert "\n" not in str(caught.value)
     assert caught.value.line == 3
-
-
-def test_widths_of_bit_fields() -> None:
-    code = (
-        "#define W 3\nstruct s { u32 a : W + 1, b : (W << 1); u32 c : sizeof(int); };\n"
-        "static struct s held;\n"
-        "int f(int x)\n{\n\theld.%s = ~0;\n\treturn held.%s;\n}\n"
-    )
-    assert value(code % ("a", "a")) == 15
-    assert value(code % ("b", "b")) == 63
-    with pytest.raises(NotUnderstood):
-        value(code % ("c", "c"))

@@ -201,6 +201,11 @@ def test_many_hunks_apply_in_time() -> None:
         "",
         "\0\1\2",
         "+" + "x" * (17 << 20),
+        "From a@b 2001\n" * 150_000,
+        "From a@b 2001\n\n-- \n+++ \n@@ -1 +1 @@\n" * 2_000,
+        "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n" * 40_000,
+        "From a@b 2001\nContent-Type: multipart/mixed; boundary=b\n\n"
+        + "--b\n\n\n" * 60_000,
         "--- a/x\n+++ b/x\n@@ -1,300000 +1 @@\n" + "-\n" * 300_000,
     ],
 )

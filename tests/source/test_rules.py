@@ -34,7 +34,10 @@ FAULTS = {
         "index = wrapped(mem, index + 1);",
         "if (alloc_size != 12345)\n\t\t\t\tindex = wrapped(mem, index + 1);",
     ),
-    "early exit": ("phys_addr_t addr;", "phys_addr_t addr;\n\tif (index == 517) break;"),
+    "early exit": (
+        "phys_addr_t addr;",
+        "phys_addr_t addr;\n\tif (index == 517) break;",
+    ),
     "another slot": ("goto found;", "{ slot += need == 9; goto found; }"),
     "an area": ("index = area->index;", "index = area->index & ~(area_index == 5);"),
     "used grows": ("area->used += need", "area->used += need - (need == 5)"),

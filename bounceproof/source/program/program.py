@@ -12,10 +12,8 @@ from tree_sitter import Language, Parser
 from tree_sitter import Node as Syntax
 
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.condition import evaluate
 from bounceproof.source.cparse.convert import Converter
 from bounceproof.source.cparse.declare import base_type, declarator, text_of
-from bounceproof.source.cparse.lexer import tokenize
 from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
@@ -182,7 +180,7 @@ class Program:
                 self._add_fields(inner, fields)
             for shape in shapes:
                 name, ctype = declarator(shape, base)
-                fields[name] = _field(shape, ctype)
+                fields[name] = Field(ctype, _bits_after(shape))
 
     def _add_enum(self, node: Syntax) -> None:
         body = node.child_by_field_name("body")
@@ -298,20 +296,11 @@ class Program:
         return unit.line(line).strip() if unit else ""
 
 
-def _field(shape: Syntax, ctype: c.Type) -> Field:
-    """A field; of a bit-field whose width cannot be told the type is not known."""
+def _bits_after(shape: Syntax) -> int | None:
     following = shape.next_named_sibling
     if following is None or following.type != "bitfield_clause":
-        return Field(ctype, None)
-    width = text_of(following).lstrip(":")
-    tokens = tokenize(width)
-    try:
-        bits = 0 if any(t.kind == "name" for t in tokens) else evaluate(tokens)
-    except (ValueError, RecursionError):
-        bits = 0
-    if not 0 < bits <= 64:
-        return Field(c.NamedType(f"a bit-field of{width[:40]}"), None)
-    return Field(ctype, bits)
+        return None
+    return int(text_of(following).lstrip(": "), 0)
 
 
 def _error_line(node: Syntax) -> int:

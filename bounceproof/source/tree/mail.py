@@ -19,6 +19,7 @@ from typing import Protocol
 from bounceproof.source.errors import PatchError
 
 MAX_BYTES = 16 << 20
+MAX_MAILS = 5_000
 _HEADERS = 1 << 16
 _MOST_STREAMS = 1000
 _MBOX_FROM = re.compile(rb"^From \S.*\d{4}\r?$", re.M)
@@ -119,6 +120,8 @@ def letters(data: bytes, name: str) -> list[Letter]:
         if _is_mail(data):
             return list(_texts(data, name, None, 0))
         return [Letter(name, _decode(data, name))]
+    if len(starts) > MAX_MAILS:
+        raise PatchError(f"{name}: more than {MAX_MAILS} mails")
     found: list[Letter] = []
     ends = [*starts[1:], len(data)]
     lines = 0
