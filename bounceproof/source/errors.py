@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bounceproof.models.search import NoSearchRule
+from bounceproof.models.search import NoClosedForm, NoSearchRule
 
 
 class SourceError(Exception):
@@ -40,6 +40,15 @@ class UnknownSearch(NotUnderstood, NoSearchRule):
     @classmethod
     def of(cls, error: NotUnderstood) -> UnknownSearch:
         """The same complaint, of the search alone."""
+        return cls(error.file, error.line, error.text, error.need)
+
+
+class UnprovedCaller(NotUnderstood, NoClosedForm):
+    """What a mapping makes of a request is not proved to be what was read of it."""
+
+    @classmethod
+    def of(cls, error: NotUnderstood) -> UnprovedCaller:
+        """The same complaint, of what surrounds the search."""
         return cls(error.file, error.line, error.text, error.need)
 
 

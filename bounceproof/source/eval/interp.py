@@ -301,7 +301,7 @@ class Interpreter(Expressions):
         other = [Outcome(other_state, "next")]
         if node.other is not None:
             other = self.execute(node.other, other_state)
-        return rejoin(condition, before, then, other)
+        return rejoin(condition, None if self._lost else before, then, other)
 
     def _loop(self, statement: c.Statement, state: State) -> list[Outcome]:
         node = cast(c.Loop, statement)

@@ -65,16 +65,20 @@ def merge_all(states: list[State]) -> State:
 
 
 def rejoin(
-    condition: Truth, before: Truth, then: list[Outcome], other: list[Outcome]
+    condition: Truth, before: Truth | None, then: list[Outcome], other: list[Outcome]
 ) -> list[Outcome]:
-    """Merge the paths of both sides that go on to the next statement."""
+    """Merge the paths of both sides that go on to the next statement.
+
+    ``before``: the condition of both sides together, None where some path of theirs
+    was left.
+    """
     one = [o for o in then if o.kind == "next"]
     two = [o for o in other if o.kind == "next"]
     rest = [o for o in (*then, *other) if o.kind != "next"]
     if len(one) != 1 or len(two) != 1:
         return [*one, *two, *rest]
     merged = merge_states(condition, one[0].state, two[0].state)
-    if not rest:
+    if not rest and before is not None:
         merged.condition = before
     return [Outcome(merged, "next"), *rest]
 

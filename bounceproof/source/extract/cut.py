@@ -10,7 +10,7 @@ loop has done is stated and proved elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from bounceproof.models.word import INT, CType, Truth, Word
@@ -44,7 +44,7 @@ class Arrival:
 
     ``origin`` (int) is the number of the head that it left last; ``values`` are the
     function's plain variables, as the path leaves them; ``written`` is where slots had
-    been written to by then.
+    been written to by then, ``seen`` how many calls were noted.
     """
 
     target: int
@@ -52,6 +52,7 @@ class Arrival:
     condition: Truth
     values: dict[str, Word]
     written: tuple[Truth, ...]
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class CutMachine(MarkingMachine):
         """Whether a loop, or a block that jumps back, is cut at its head."""
         raise NotImplementedError
 
+    def opens(self, node: c.Loop, state: State) -> bool:
+        """Whether a loop that may be cut is, where ``state`` comes to it."""
+        return True
+
     def at_head(self, head: Head, state: State) -> None:
         """What else is known at a head; by default nothing."""
 
@@ -90,11 +95,16 @@ class CutMachine(MarkingMachine):
         """Where slots have been written to so far."""
         return ()
 
+    def seen(self) -> int:
+        """How many calls have been noted so far."""
+        return 0
+
     def run_cut(
         self, function: c.Function, arguments: list[Value], state: State
     ) -> CutRun:
         """Run ``function``; NotUnderstood for code that the evaluator does not know."""
         self.cut = run = CutRun()
+        self._lost = False
         self._left: dict[int, _Snapshot] = {}
         state.memory[ORIGIN] = Word(0, INT)
 
@@ -119,6 +129,8 @@ class CutMachine(MarkingMachine):
         if node.init is not None:
             for outcome in self.execute(node.init, state):
                 state = outcome.state
+        if not self.opens(node, state):
+            return super()._loop(replace(node, init=None), state)
         head = self._open(node, state, _changed(node, node.body))
         exits: list[State] = []
         out: list[Outcome] = []
@@ -180,6 +192,7 @@ class CutMachine(MarkingMachine):
 
     def _open(self, node: c.Node, state: State, names: list[str]) -> Head:
         """Come to a new head, and forget there what the loop changes."""
+        self._lost = True
         head = Head(len(self.cut.heads) + 1, node)
         self.cut.heads.append(head)
         frame = state.frames[state.frame]
@@ -187,7 +200,7 @@ class CutMachine(MarkingMachine):
         before = _plain(state)
         origin = cast(Word, state.memory[ORIGIN])
         arrival = Arrival(
-            head.number, origin, state.condition, before, self.written()
+            head.number, origin, state.condition, before, self.written(), self.seen()
         )
         self.cut.arrivals.append(arrival)
         for name in known:
@@ -211,7 +224,7 @@ class CutMachine(MarkingMachine):
         values = _plain(state)
         origin = cast(Word, state.memory[ORIGIN])
         arrival = Arrival(
-            head.number, origin, state.condition, values, self.written()
+            head.number, origin, state.condition, values, self.written(), self.seen()
         )
         self.cut.arrivals.append(arrival)
 

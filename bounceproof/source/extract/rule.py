@@ -23,6 +23,7 @@ from bounceproof.models.word import (
     Word,
 )
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.extract.caller_proof import MOST_BYTES
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.hypothesis import Guesser, Hypothesis
 from bounceproof.source.extract.obligations import Obligations
@@ -36,7 +37,6 @@ from bounceproof.source.extract.search import (
 from bounceproof.source.extract.search_cut import SearchInputs, SearchMachine
 from bounceproof.source.program.program import Program
 
-_MOST_BYTES = 1 << 48
 _MOST_SLOTS = 1 << 31
 _MOST_HYPOTHESES = 6
 _LIKELY_BYTES = 300 << 10
@@ -156,7 +156,7 @@ def _any_call(
     shift = page.bit_length() - 1
     given = SearchInputs(
         orig_addr=prover.fresh("orig_addr", U64),
-        alloc_size=word("alloc_size", _MOST_BYTES.bit_length(), U64),
+        alloc_size=word("alloc_size", MOST_BYTES.bit_length(), U64),
         alloc_align_mask=Word(key.alloc_align_mask, U32),
         area=word("area", 15, INT),
         area_nslabs=word("area_nslabs", bits, U32),
@@ -175,6 +175,6 @@ def _any_call(
     known = known & (given.area.cast(U32) < given.nareas)
     known = known & (given.boundary & (given.boundary + 1)).eq(0)
     known = known & given.boundary.ne(0)
-    known = known & (total <= _MOST_BYTES) & needed.ne(0)
+    known = known & (total <= MOST_BYTES) & needed.ne(0)
     sized = total >= page if key.large else total < page
     return given, known & (total > 0) & sized

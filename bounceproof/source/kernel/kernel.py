@@ -13,7 +13,7 @@ from bounceproof.models.search import Found, NoClosedForm
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import calls_in
-from bounceproof.source.errors import NotUnderstood, UnknownSearch
+from bounceproof.source.errors import NotUnderstood, UnknownSearch, UnprovedCaller
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import (
     NOTHING,
@@ -22,6 +22,12 @@ from bounceproof.source.eval.memory import (
     State,
     Value,
     merge_values,
+)
+from bounceproof.source.extract.caller import UNMAPS, CallerMachine
+from bounceproof.source.extract.caller_proof import (
+    Asked,
+    any_request,
+    prove_caller,
 )
 from bounceproof.source.extract.driver import Driver
 from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
@@ -53,12 +59,6 @@ ENTRIES: dict[Path, tuple[str, ...]] = {
     Path.LINK: ("dma_iova_link",),
 }
 _FULL = "swiotlb buffer is full"
-_UNMAPS = (
-    "swiotlb_tbl_unmap_single",
-    "__swiotlb_tbl_unmap_single",
-    "swiotlb_release_slots",
-    "dma_iova_unlink",
-)
 
 
 class SourceKernel:
@@ -86,7 +86,8 @@ class SourceKernel:
         self._tracers: dict[Cell, Machine] = {}
         self._rules: dict[tuple[Cell, int, bool], SearchRule] = {}
         self._align_masks: dict[Cell, tuple[int, ...]] = {}
-        self._unknown: dict[int, UnknownSearch] = {}
+        self._tried: set[int] = set()
+        self._callers: dict[Cell, UnprovedCaller | None] = {}
         self._geometries: dict[int, SlotGeometry] = {}
         self._judged: Judged | None = None
 
@@ -98,7 +99,7 @@ class SourceKernel:
     def judged(self) -> Judged:
         """What answers about this kernel are given on."""
         if self._judged is None:
-            entries = [*_UNMAPS, *(n for names in ENTRIES.values() for n in names)]
+            entries = [*UNMAPS, *(n for names in ENTRIES.values() for n in names)]
             program = partial(self.program, 4096)
             self._judged = judged(self.tree, self.config, program, entries)
         return self._judged
@@ -230,6 +231,7 @@ class SourceKernel:
     def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
         """The slot search, for T >= PAGE_SIZE where ``large``."""
         key = cell, alloc_align_mask, large
+        self._require_caller(cell)
         if key not in self._rules:
             rule = self._rule_read(cell, alloc_align_mask, large)
             checked = cell.path is Path.ALLOC and self._page_check(cell)
@@ -239,15 +241,46 @@ class SourceKernel:
     def _rule_read(self, cell: Cell, mask: int, large: bool) -> SearchRule:
         """The rule; UnknownSearch, of C that is understood, where there is none."""
         size = cell.page_size
-        if size in self._unknown:
-            raise self._unknown[size]
         try:
             return self.reader(size).rule(cell, mask, large)
-        except UnknownSearch as error:
-            pool = PoolNumbers(POOL_START, self._layout(cell).nslabs)
-            self.run(cell, 0 if cell.path is Path.ALLOC else 0x200, size, pool)
-            self._unknown[size] = error
+        except UnknownSearch:
+            if size not in self._tried:
+                pool = PoolNumbers(POOL_START, self._layout(cell).nslabs)
+                orig = 0 if cell.path is Path.ALLOC else 0x200
+                self.run(cell, orig, size, pool)
+                self._tried.add(size)
             raise
+
+    def _require_caller(self, cell: Cell) -> None:
+        """UnprovedCaller unless mappings in ``cell`` are proved to be as they are read:
+        for all requests, slots, areas and CPUs."""
+        if cell not in self._callers:
+            try:
+                self._callers[cell] = self._caller_refused(cell)
+            except NotUnderstood as error:
+                self._callers[cell] = UnprovedCaller.of(error)
+        known = self._callers[cell]
+        if known is not None:
+            raise known
+
+    def _caller_refused(self, cell: Cell) -> UnprovedCaller | None:
+        entry = self._required_entry(cell)
+        if self._prover is None:
+            need = "a solver that proves what it makes of a request"
+            return UnprovedCaller(entry.file, entry.line, entry.name, need)
+        program = self.program(cell.page_size)
+        search = self.reader(cell.page_size).search.function
+        machine = CallerMachine(program, cell, search)
+        request, pool, other, known = any_request(self._prover, cell, cell.page_size)
+        mapping = self.mapping(cell, request)
+        masks = self.alloc_align_masks(cell)
+        checked = cell.path is Path.ALLOC and self._page_check(cell)
+        asked = Asked(cell, request, pool, mapping, masks, checked, other, known)
+        refusal = prove_caller(machine, entry, asked, self._prover)
+        if refusal is None:
+            return None
+        need = f"a mapping that is proved: {refusal.reason}"
+        return UnprovedCaller(entry.file, entry.line, entry.name, need)
 
     def search_itself(
         self,
@@ -258,6 +291,7 @@ class SourceKernel:
         free_slot: Word | None = None,
     ) -> Found:
         """See :class:`bounceproof.models.outcome.SearchesItself`."""
+        self._require_caller(cell)
         program = self.program(cell.page_size)
         function = self.reader(cell.page_size).search.function
         free = None if free_slot is None else FreeRun(free_slot, mapping.nslots)
@@ -327,7 +361,7 @@ class _Trace:
         machine.hooks["swiotlb_tbl_map_single"] = self._map_single
         for name in copiers(machine.program, shape.function.name):
             machine.hooks[name] = lambda state, arguments, node: NOTHING
-        for name in _UNMAPS:
+        for name in UNMAPS:
             machine.hooks[name] = lambda state, arguments, node: NOTHING
         machine.events.clear()
         self._state = machine.start_state.fork(TRUE)
