@@ -24,6 +24,7 @@ from bounceproof.source.eval.memory import (
     State,
     Value,
 )
+from bounceproof.source.eval.outside import IOVA_BASE
 from bounceproof.source.extract.cut import ORIGIN, CutMachine, CutRun, Fresh
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
@@ -66,12 +67,14 @@ class CallerRun:
     """The paths of one entry point.
 
     ``bounces``: the buffers that swiotlb_tbl_map_single() returned, and where;
+    ``maps``: what iommu_map() is told, as IOVA, physical address and bytes, and where;
     ``stopped``: where BUG() is met; ``wrote``: where list[] or an area is written to.
     """
 
     run: CutRun
     calls: list[SearchCall] = field(default_factory=list)
     bounces: list[tuple[Truth, Word]] = field(default_factory=list)
+    maps: list[tuple[Truth, Word, Word, Word]] = field(default_factory=list)
     stopped: Truth = field(default_factory=lambda: Truth(False))
     wrote: Truth = field(default_factory=lambda: Truth(False))
 
@@ -166,13 +169,24 @@ class CallerMachine(CutMachine):
         self.hooks["smp_processor_id"] = lambda state, a, n: pool.cpu.cast(INT)
         state = self.start_state.fork(TRUE)
         self._state_pool(state, pool)
+        if isinstance(self.iova_state, Pointer) and self.iova_state.at is not None:
+            offset = request.orig_addr.cast(U64) & (self.cell.granule - 1)
+            address = u64(IOVA_BASE) + offset
+            self.poke(state, self.iova_state.at, "dma_iova_state", "addr", address)
         arguments = self.bind(entry, entry_values(self, request))
         run = self.run_cut(entry, arguments, state)
-        stopped = Truth(False)
+        told = CallerRun(run, self._calls, self._bounces, wrote=self._wrote)
         for event in self.events:
             if event.kind == "bug":
-                stopped = stopped | event.condition
-        return CallerRun(run, self._calls, self._bounces, stopped, self._wrote)
+                told.stopped = told.stopped | event.condition
+            elif event.kind == "iommu_map":
+                numbers = [
+                    self.as_word(value, c.Empty(entry.line)).cast(U64)
+                    for value in event.data["arguments"][1:4]
+                ]
+                iova, phys, size = numbers
+                told.maps.append((event.condition, iova, phys, size))
+        return told
 
     def _state_pool(self, state: State, pool: AnyPool) -> None:
         slots = pool.area_nslabs.cast(U64)

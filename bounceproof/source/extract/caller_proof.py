@@ -122,6 +122,7 @@ class CallerProof:
             slot = call.result.cast(INT)
             inside = (slot >= 0) & (slot < _MOST_SLOTS)
             known = known & (inside | slot.eq(Word(-1, INT)))
+            known = known & (self._first(call) | self._in_granule(call))
         for head in self._run.run.heads:
             known = known & self._within(head.number, head.known)
         return known
@@ -208,6 +209,14 @@ class CallerProof:
             earlier = earlier | other.condition
         return ~earlier
 
+    def _in_granule(self, call: SearchCall) -> Truth:
+        """The slot of a later piece of dma_iova_link() starts a granule: that is what
+        it is searched for with, and the piece is not asked about."""
+        shift = self._machine.slot_geometry.shift
+        slot = call.result.cast(INT)
+        start = self._asked.pool.start + (slot.cast(U64) << shift)
+        return (slot < 0) | (start & (self._asked.cell.granule - 1)).eq(0)
+
     @staticmethod
     def _found(calls: list[SearchCall]) -> Truth:
         found = FALSE
@@ -232,7 +241,7 @@ class CallerProof:
 
     def _of_return(self, end: Return) -> Iterator[Obligation]:
         mapping, found = self._asked.mapping, self._found(self._run.calls)
-        failed = self._machine.failed(end.value)
+        failed = self._machine.failed(end.value) | self._unmappable()
         plain = end.condition & ~mapping.bounced
         searched = FALSE
         for call in self._run.calls:
@@ -271,6 +280,18 @@ class CallerProof:
         condition, word = self._run.bounces[number]
         placed = condition & ~failed & word.cast(U64).ne(tlb_addr)
         return (self._all_found() & failed & given) | (~failed & ~given) | placed
+
+    def _unmappable(self) -> Truth:
+        """Whether iommu_map() refuses what dma_iova_link() tells it: no whole granules.
+
+        Source: iommu_map_nosync(), drivers/iommu/iommu.c, v7.3.
+        """
+        refused, low = FALSE, self._asked.cell.granule - 1
+        if self._asked.cell.path is Path.LINK:
+            for condition, iova, phys, size in self._run.maps:
+                whole = ((iova | phys | size) & low).eq(0)
+                refused = refused | (condition & ~whole)
+        return refused
 
     def _all_found(self) -> Truth:
         """Whether no search on the way was in vain; dma_iova_link() makes several."""
