@@ -13,6 +13,7 @@ from typing import Any
 
 import bounceproof
 from bounceproof.audit.codec import decode, encode, hints
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device as device_named
 from bounceproof.models.constants import PAGE_SIZES
@@ -27,7 +28,7 @@ _ROOMS = ("models", "simulator", "solver", "audit")
 _ELSEWHERE = Origin("", "", "", "", "")
 
 
-class AuditError(Exception):
+class AuditError(InputError):
     """What ends an audit; one line for the user."""
 
 

@@ -13,14 +13,16 @@ import click
 
 from bounceproof.cli.options import (
     NUMBER,
-    InputError,
     device_of,
     json_option,
     option_error,
     state_of,
+    timeout_option,
 )
 from bounceproof.cli.questions import PROPERTIES
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import is_tree
+from bounceproof.errors import InputError
 from bounceproof.models.catalog import STATES
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
@@ -73,13 +75,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="What asks for the mapping; see 'devices'.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.001),
-    default=60.0,
-    show_default=True,
-    help="Seconds for one solver query.",
-)
+@timeout_option
 @click.option(
     "--store",
     type=click.Path(path_type=FilePath),
@@ -122,7 +118,6 @@ def audit(
     units = selection.units()
     if not units:
         raise InputError(_nothing(selection))
-    from bounceproof.audit.cells import AuditError
     from bounceproof.report import audits
 
     progress = audits.Progress()
@@ -136,15 +131,13 @@ def audit(
                 if table is not None:
                     progress.clear()
                     head = [table.head()] if len(lines) == 1 else []
-                    click.echo("\n".join([*head, table.line(line)]))
-    except AuditError as error:
-        raise InputError(" ".join(str(error).split())) from None
+                    say("\n".join([*head, table.line(line)]))
     finally:
         progress.clear()
     if table is not None:
-        click.echo("\n".join([*table.legend(), audits.summary(lines)]))
+        say("\n".join([*table.legend(), audits.summary(lines)]))
     else:
-        click.echo(audits.as_json(lines) if as_json else audits.as_markdown(lines))
+        say(audits.as_json(lines) if as_json else audits.as_markdown(lines))
     return audits.exit_code(lines)
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import InputError, json_option, request_options
+from bounceproof.cli.options import json_option, request_options, timeout_option
 from bounceproof.cli.questions import (
     PROPERTIES,
     domain_of,
     interpret_single_requests,
     properties_of,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import tree_model
+from bounceproof.errors import InputError
 
 
 @click.command()
@@ -23,10 +25,7 @@ from bounceproof.cli.subjects import tree_model
 @click.argument("good")
 @click.argument("bad")
 @request_options
-@click.option(
-    "--timeout", type=click.FloatRange(min=0.001), default=60.0, show_default=True,
-    help="Seconds for one solver query.",
-)  # fmt: skip
+@timeout_option
 @json_option
 def bisect(
     property_name: str,
@@ -60,5 +59,5 @@ def bisect(
     except bisection.NoBisection as error:
         raise InputError(f"{good}..{bad}: {error}") from None
     tell = bisection.as_json if as_json else bisection.as_text
-    click.echo(tell(property_name, tree, found))
+    say(tell(property_name, tree, found))
     return 0

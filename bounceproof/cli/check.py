@@ -14,6 +14,7 @@ from bounceproof.cli.questions import (
     properties_of,
     question_options,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import (
     kernel_options,
     model_of,
@@ -58,5 +59,5 @@ def check(
     result = check_kernel(model, domain, properties_of(properties), timeout)
     if native:
         result = natively_confirmed(model, result)
-    click.echo(checks.as_json(result) if as_json else checks.as_text(result))
+    say(checks.as_json(result) if as_json else checks.as_text(result))
     return result.exit_code

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options
+from bounceproof.cli.options import json_option, request_options, timeout_option
 from bounceproof.cli.questions import domain_of
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of, tree_model
 
 
@@ -17,10 +18,7 @@ from bounceproof.cli.subjects import kernel_options, model_of, tree_model
 @click.argument("tree")
 @kernel_options
 @request_options
-@click.option(
-    "--timeout", type=click.FloatRange(min=0.001), default=60.0, show_default=True,
-    help="Seconds for one solver query.",
-)  # fmt: skip
+@timeout_option
 @json_option
 def conform(
     kernel: str,
@@ -43,5 +41,5 @@ def conform(
     options["device_name"] = "generic"
     result = compare(built, read, domain_of([built], options), timeout)
     tell = conformance.as_json if as_json else conformance.as_text
-    click.echo(tell(kernel, tree, result))
+    say(tell(kernel, tree, result))
     return conformance.exit_code(result)

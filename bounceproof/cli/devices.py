@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from bounceproof.cli.options import json_option
+from bounceproof.cli.streams import say
 
 
 @click.command()
@@ -14,5 +15,5 @@ def devices(as_json: bool) -> int:
     """List the built-in devices."""
     from bounceproof.report import listing
 
-    click.echo(listing.devices_json() if as_json else listing.devices_text())
+    say(listing.devices_json() if as_json else listing.devices_text())
     return 0

@@ -14,6 +14,7 @@ from bounceproof.cli.questions import (
     properties_of,
     question_options,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 
 
@@ -56,5 +57,5 @@ def diff(
     judged = properties_of(properties or ("aligned",))
     one, other = (side_of(model) for model in models)
     result = differences(one, other, domain, judged, timeout)
-    click.echo(report.as_json(result) if as_json else report.as_text(result))
+    say(report.as_json(result) if as_json else report.as_text(result))
     return result.exit_code

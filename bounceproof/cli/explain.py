@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path as FilePath
 from typing import BinaryIO
 
 import click
 
-from bounceproof.cli.options import (
-    NUMBER,
-    InputError,
-    device_of,
-    json_option,
-)
+from bounceproof.cli.options import NUMBER, device_of, json_option
+from bounceproof.cli.streams import say, standard_input
 from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
@@ -66,27 +62,23 @@ def explain(
     device = device_of(device_name) if device_name is not None else None
 
     from bounceproof.logs.candidates import Given
-    from bounceproof.logs.errors import LogError
     from bounceproof.logs.explain import Asked, explain
     from bounceproof.logs.scan import scan_log
     from bounceproof.report.explain import render_json, render_text
 
     given = Given(page_size, granule, Path(path) if path is not None else None)
     name = "standard input" if log == "-" else log
-    try:
-        with _opened(log) as stream:
-            scan = scan_log(stream, name)
-        explanations = list(explain(scan, Asked(model, state, device, given)))
-    except LogError as error:
-        raise InputError(str(error)) from None
+    with _opened(log) as stream:
+        scan = scan_log(stream, name)
+    explanations = list(explain(scan, Asked(model, state, device, given)))
     render = render_json if as_json else render_text
-    click.echo(render(scan, explanations))
+    say(render(scan, explanations))
     return 0
 
 
 def _opened(log: str) -> AbstractContextManager[BinaryIO]:
     if log == "-":
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(standard_input("explain"))
     try:
         return FilePath(log).open("rb")
     except (OSError, ValueError) as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from bounceproof.cli.options import json_option
+from bounceproof.cli.streams import say
 
 
 @click.command()
@@ -14,5 +15,5 @@ def fixes(as_json: bool) -> int:
     """List the built-in fixes."""
     from bounceproof.report import listing
 
-    click.echo(listing.fixes_json() if as_json else listing.fixes_text())
+    say(listing.fixes_json() if as_json else listing.fixes_text())
     return 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import device_of, json_option, state_of
+from bounceproof.cli.options import device_of, json_option, state_of, timeout_option
 from bounceproof.cli.questions import interpret_single_requests
+from bounceproof.cli.streams import say
 
 POOLS = ("whole", "partial")
 
@@ -28,13 +29,7 @@ POOLS = ("whole", "partial")
     metavar="NAME",
     help="What maps and unmaps; see 'devices'.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.001),
-    default=60.0,
-    show_default=True,
-    help="Seconds for one solver query.",
-)
+@timeout_option
 @json_option
 def invariant(
     kernels: tuple[str, ...],
@@ -59,5 +54,5 @@ def invariant(
 
     shape, domain = PoolShape(pool), Domain(device)
     results = [histories(state, shape, domain, timeout) for state in states]
-    click.echo(report.as_json(results) if as_json else report.as_text(results))
+    say(report.as_json(results) if as_json else report.as_text(results))
     return max(result.verdict.exit_code for result in results)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from bounceproof.cli.options import json_option
+from bounceproof.cli.streams import say
 
 
 @click.command()
@@ -15,5 +16,5 @@ def kernels(details: bool, as_json: bool) -> int:
     """List the built-in kernel states."""
     from bounceproof.report import listing
 
-    click.echo(listing.kernels_json() if as_json else listing.kernels_text(details))
+    say(listing.kernels_json() if as_json else listing.kernels_text(details))
     return 0

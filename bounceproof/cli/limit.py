@@ -12,8 +12,10 @@ from bounceproof.cli.options import (
     json_option,
     pool_kind_option,
     request_options,
+    timeout_option,
 )
 from bounceproof.cli.questions import domain_of, interpret_single_requests
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of
 
 
@@ -24,13 +26,7 @@ from bounceproof.cli.subjects import kernel_options, model_of
 @pool_kind_option
 @click.option("--size-step", type=NUMBER, help="Sizes are multiples of this.")
 @click.option("--addr-step", type=NUMBER, help="Addresses too.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.001),
-    default=60.0,
-    show_default=True,
-    help="Seconds for one solver query.",
-)
+@timeout_option
 @json_option
 def limit(
     kernel: str,
@@ -56,5 +52,5 @@ def limit(
     from bounceproof.solver.limit import limits
 
     result = limits(side_of(model), domain_of([model], options), timeout)
-    click.echo(report.as_json(result) if as_json else report.as_text(result))
+    say(report.as_json(result) if as_json else report.as_text(result))
     return result.verdict.exit_code

@@ -4,16 +4,30 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
+import traceback
+from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bounceproof import __version__
-from bounceproof.source.errors import SourceError
+from bounceproof.cli.streams import (
+    complain,
+    keep_descriptors,
+    require_output,
+    settle_output,
+)
+from bounceproof.errors import (
+    OURS,
+    BounceproofError,
+    InputError,
+    PipeClosed,
+    one_line,
+)
 
 COMMANDS = {
     "check": "Check the contract of a kernel; show the smallest counterexample.",
@@ -34,6 +48,30 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
+@dataclass(slots=True)
+class Invocation:
+    """What a run of the command line is told beside its question."""
+
+    debug: bool = False
+
+
+def _set_debug(context: click.Context, option: click.Parameter, given: bool) -> None:
+    invocation = context.find_root().obj
+    if given and isinstance(invocation, Invocation):
+        invocation.debug = True
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_debug,
+        help="Show the traceback of an error.",
+    )
+
+
 class LazyGroup(click.Group):
     """Commands by name; a command's module is imported when it is needed."""
 
@@ -47,7 +85,11 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no command '{cmd_name}'{hint}")
         module = importlib.import_module(f"bounceproof.cli.{cmd_name}")
         command = getattr(module, cmd_name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        if all("--debug" not in option.opts for option in command.params):
+            command.params.append(_debug_option())
+        return command
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -66,34 +108,57 @@ def bounceproof() -> None:
     (~/linux), a git revision of one (~/linux@v6.8-rc4), a source archive.
     Numbers are decimal or 0x..., sizes with K, M, G.
 
-    Exit codes: 0 holds, 1 broken, 2 usage or input, 3 unknown, 4 solver and
-    simulator disagree.
+    Exit codes: 0 holds, 1 broken, 2 usage or input, 3 unknown, 4 an error of
+    bounceproof's own, such as solver and simulator in disagreement; the
+    highest one where several apply.
     """
 
 
-def _one_line(error: click.ClickException) -> str:
-    return " ".join(error.format_message().split())
+bounceproof.params.append(_debug_option())
 
 
-def _run(arguments: list[str] | None) -> int:
+def _told(error: Exception) -> str:
+    """An error that is nobody's input, with the place that raised it."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the Python module {error.name} is missing: install bounceproof again"
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in place)
+    told = one_line(f"{type(error).__name__}: {error}")
+    return f"an error of bounceproof's own: {told}{where}; --debug shows more"
+
+
+def _run(arguments: list[str] | None, invocation: Invocation) -> int:
+    """The exit code of the command, whatever becomes of it."""
     try:
-        code: Any = bounceproof.main(arguments, standalone_mode=False)
+        require_output()
+        code: Any = bounceproof.main(arguments, standalone_mode=False, obj=invocation)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        return 2
+        return InputError.exit_code
     except click.ClickException as error:
-        click.echo(f"bounceproof: {_one_line(error)}", err=True)
-        return error.exit_code
+        complain(one_line(error.format_message()))
+        return InputError.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except SourceError as error:
-        click.echo(f"bounceproof: {error}", err=True)
-        return 2
+    except (PipeClosed, BrokenPipeError, SystemExit):
+        # click leaves by itself, with 1, where the pipe of its own output is closed
+        return PipeClosed.exit_code
+    except BounceproofError as error:
+        return _ended(error, invocation)
+    except Exception as error:
+        if invocation.debug:
+            traceback.print_exc()
+        complain(_told(error))
+        return OURS
     return code if isinstance(code, int) else 0
 
 
-def _silence_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _ended(error: BounceproofError, invocation: Invocation) -> int:
+    if invocation.debug:
+        traceback.print_exc()
+    complain(error.message)
+    return error.exit_code
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -102,16 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
     An interrupt ends the process at once, also inside the solver.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence_output()
-        code = 1
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except OSError as error:
-        _silence_output()
-        click.echo(f"bounceproof: standard output: {error.strerror}", err=True)
-        code = 2
+    keep_descriptors()
+    code = _run(arguments, Invocation())
+    settle_output()
     sys.exit(code)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from bounceproof.errors import InputError
 from bounceproof.models.catalog import UnknownName, device, kernel_state
 from bounceproof.models.devices import Device
-from bounceproof.models.fix import FixDoesNotApply
 from bounceproof.models.state import KernelState
 from bounceproof.models.validate import BadInput
 
@@ -19,10 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-class InputError(click.ClickException):
-    """Bad input: one line, exit code 2."""
-
-    exit_code = 2
+_LARGEST = 1 << 128
+_QUOTED = 60
 
 
 class Number(click.ParamType[int]):
@@ -43,15 +42,53 @@ class Number(click.ParamType[int]):
         try:
             if "_" in digits:
                 raise ValueError
-            return int(digits, 16 if hexadecimal else 10) * factor
+            number = int(digits, 16 if hexadecimal else 10) * factor
         except ValueError:
-            name = param.opts[0] if param is not None else "number"
-            raise InputError(
-                f"{name} '{value}': not a number (decimal or 0x..., K, M, G)"
-            ) from None
+            why = "not a number (decimal or 0x..., K, M, G)"
+            raise _refused(param, text, why) from None
+        if abs(number) >= _LARGEST:
+            raise _refused(param, text, "too large")
+        return number
 
 
-NUMBER = Number()
+class Seconds(click.ParamType[float]):
+    """How long a solver query may take, in seconds."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not SHORTEST <= seconds <= LONGEST:
+            why = f"not a number of seconds from {SHORTEST} to {LONGEST}"
+            raise _refused(param, str(value), why)
+        return seconds
+
+
+def _refused(param: click.Parameter | None, text: str, why: str) -> InputError:
+    name = param.opts[0] if param is not None else "number"
+    shown = text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
+    return InputError(f"{name} '{shown}': {why}")
+
+
+SHORTEST, LONGEST = 0.001, 1_000_000
+NUMBER, SECONDS = Number(), Seconds()
+
+
+def timeout_option(command: F) -> F:
+    """Add ``--timeout``."""
+    return click.option(
+        "--timeout",
+        type=SECONDS,
+        default=60.0,
+        show_default=True,
+        help="Seconds for one solver query.",
+    )(command)
+
 
 _FIELDS = {
     "--page-size": "PAGE_SIZE in bytes.",
@@ -100,10 +137,7 @@ def json_option(command: F) -> F:
 
 def state_of(name: str) -> KernelState:
     """The built-in state of this name; InputError where there is none."""
-    try:
-        return kernel_state(name)
-    except (UnknownName, FixDoesNotApply) as error:
-        raise InputError(str(error)) from None
+    return kernel_state(name)
 
 
 def device_of(name: str) -> Device:

@@ -14,6 +14,7 @@ from bounceproof.cli.questions import (
     properties_of,
     question_options,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import base_of, kernel_options, model_of
 
 
@@ -46,5 +47,5 @@ def prove(
     base = base_of(kernel, model, patches)
     domain = domain_of([base, model], options)
     result = prove_kernel(base, model, domain, properties_of(properties), timeout)
-    click.echo(proofs.as_json(result) if as_json else proofs.as_text(result))
+    say(proofs.as_json(result) if as_json else proofs.as_text(result))
     return result.exit_code

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bounceproof.cli.options import NUMBER, InputError, device_of, option_error
+from bounceproof.cli.options import NUMBER, device_of, option_error, timeout_option
+from bounceproof.errors import InputError
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.validate import BadInput, validate_for, validate_pool
 
@@ -36,13 +37,7 @@ def question_options(command: F) -> F:
         ),
         click.option("--size-step", type=NUMBER, help="Sizes are multiples of this."),
         click.option("--addr-step", type=NUMBER, help="Addresses too."),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(min=0.001),
-            default=60.0,
-            show_default=True,
-            help="Seconds for one solver query.",
-        ),
+        timeout_option,
     ]
     for option in reversed(options):
         command = option(command)

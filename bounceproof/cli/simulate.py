@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import sys
+import errno
+import os
+import stat
 from itertools import pairwise
 from typing import Any
 
 import click
 
 from bounceproof.cli.options import (
-    InputError,
     device_of,
     json_option,
     option_error,
@@ -18,7 +19,9 @@ from bounceproof.cli.options import (
     request_options,
 )
 from bounceproof.cli.questions import interpret_single_requests
+from bounceproof.cli.streams import say, say_bytes, standard_input
 from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.errors import InputError
 from bounceproof.models.defaults import complete
 from bounceproof.models.request import KernelModel
 from bounceproof.models.validate import BadInput
@@ -60,13 +63,9 @@ def simulate(
     device = device_of(options.pop("device_name"))
     model = model_of(kernel, patches, settings)
     if batch is not None:
-        from bounceproof.report.batches import BadLine, answer_lines
+        from bounceproof.report.batches import answer_lines
 
-        source = _opened(batch)
-        try:
-            answer_lines(source, sys.stdout.buffer, model, device, options)
-        except BadLine as error:
-            raise InputError(str(error)) from None
+        answer_lines(_opened(batch), say_bytes, model, device, options)
         return 0
     interpret_single_requests()
     from bounceproof.report import simulations
@@ -79,7 +78,7 @@ def simulate(
     except BadInput as error:
         raise option_error(error) from None
     runs = None if taken is None else _runs(taken, fields)
-    click.echo(simulations.render(model, fields, as_json, runs))
+    say(simulations.render(model, fields, as_json, runs))
     return 0
 
 
@@ -88,12 +87,13 @@ def _history(model: KernelModel, source: str, as_json: bool) -> int:
     from bounceproof.simulator.history_types import HistoryError
 
     descriptor = _opened(source, "--history")
-    with open(descriptor, closefd=source != "-") as stream:
-        text = stream.read()
     try:
-        click.echo(histories.render(model, text, as_json))
-    except (HistoryError, ValueError) as error:
+        with open(descriptor, encoding="utf-8", closefd=source != "-") as stream:
+            text = stream.read()
+        told = histories.render(model, text, as_json)
+    except (HistoryError, ValueError, RecursionError) as error:
         raise InputError(f"--history '{source}': {error}") from None
+    say(told)
     return 0
 
 
@@ -127,10 +127,13 @@ def _runs(text: str, fields: dict[str, Any]) -> list[tuple[int, int]]:
 
 def _opened(batch: str, option: str = "--batch") -> int:
     if batch == "-":
-        return sys.stdin.fileno()
-    import os
-
+        return standard_input(option).fileno()
     try:
-        return os.open(batch, os.O_RDONLY)
+        descriptor = os.open(batch, os.O_RDONLY)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise InputError(f"{option} '{batch}': {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{option} '{batch}': {error}") from None
+    return descriptor

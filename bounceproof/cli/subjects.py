@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bounceproof.cli.options import InputError, state_of
+from bounceproof.cli.options import state_of
+from bounceproof.cli.streams import complain, say
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import base_state
 from bounceproof.models.request import KernelModel
@@ -28,7 +30,7 @@ def _print_assumptions(
         return
     from bounceproof.report.assumptions import as_text
 
-    click.echo(as_text())
+    say(as_text())
     context.exit(0)
 
 
@@ -131,7 +133,7 @@ def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
 
     if not takes_network_away():
         reason = "this system does not let us take the code's network away"
-        click.echo(f"bounceproof: --native: {reason}", err=True)
+        complain(f"--native: {reason}")
 
     def run(example: Counterexample) -> dict[str, Any]:
         numbers = single_request(example.cell, example.point).fields()

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import NUMBER, device_of, json_option
+from bounceproof.cli.options import NUMBER, device_of, json_option, timeout_option
 from bounceproof.cli.questions import (
     PROPERTIES,
     interpret_single_requests,
     properties_of,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import model_of
 
 DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
@@ -28,13 +29,7 @@ DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 @click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes; all if left out.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.001),
-    default=60.0,
-    show_default=True,
-    help="Seconds for one solver query.",
-)
+@timeout_option
 @json_option
 def theorem(
     kernels: tuple[str, ...],
@@ -55,7 +50,9 @@ def theorem(
     models = [model_of(name) for name in kernels or DEFAULT]
     from dataclasses import replace
 
-    from bounceproof.cli.options import InputError, option_error
+    from bounceproof.cli.options import option_error
+    from bounceproof.errors import InputError
+    from bounceproof.models.constants import IO_TLB_SIZE
     from bounceproof.models.validate import BadInput, validate_for
     from bounceproof.report import theorems as report
     from bounceproof.solver import theorem as solver
@@ -74,11 +71,14 @@ def theorem(
     try:
         for model in models:
             validate_for(model, {**given, "path": "iommu"})
+            if granule is not None and granule < IO_TLB_SIZE:
+                why = f"the theorem is about granules of {IO_TLB_SIZE} bytes or more"
+                raise InputError(f"--granule {granule}: {why}")
             if not solver.theorem_cells(model, domain):
                 raise InputError("--min-align-mask: no granule above it is asked about")
     except BadInput as error:
         raise option_error(error) from None
     asked = properties_of(properties)
     results = [solver.theorems(m, domain, asked, timeout) for m in models]
-    click.echo(report.as_json(results) if as_json else report.as_text(results))
+    say(report.as_json(results) if as_json else report.as_text(results))
     return max(result.exit_code for result in results)

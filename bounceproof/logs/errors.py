@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from bounceproof.errors import InputError
 
-class LogError(Exception):
+
+class LogError(InputError):
     """A log that cannot be read, or that has nothing to explain; one line, exit 2."""

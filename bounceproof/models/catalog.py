@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from bounceproof.errors import InputError
 from bounceproof.models.devices import DEVICES, Device
 from bounceproof.models.fix import Fix, FixDoesNotApply
 from bounceproof.models.fixes_2024 import FIXES_2024
@@ -20,7 +21,7 @@ FIXES: dict[str, Fix] = {
 _DEVICES: dict[str, Device] = {device.name: device for device in DEVICES}
 
 
-class UnknownName(ValueError):
+class UnknownName(InputError):
     """No such state, fix or device; the message names the nearest ones."""
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bounceproof.errors import InputError
 from bounceproof.models.state import KernelState, Origin
 
 
-class FixDoesNotApply(Exception):
+class FixDoesNotApply(InputError):
     """A fix meets a base whose code it was not written for.  Choose another base."""
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import gcd
 
+from bounceproof.errors import Undecided
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.loop import (
     jumped,
@@ -48,7 +49,7 @@ MOST_SETS = 8
 """A stride of more slot sets has no closed form here."""
 
 
-class NoClosedForm(Exception):
+class NoClosedForm(Undecided):
     """The visits of this rule have no closed form here; the message says why."""
 
 

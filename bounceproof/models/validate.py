@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
     MAX_AREA_SLOTS,
@@ -23,7 +24,7 @@ POOL_FIELDS = ("nslabs", "nareas", "start_index", "pool_start")
 U64_MAX = (1 << 64) - 1
 
 
-class BadInput(ValueError):
+class BadInput(InputError):
     """A value that no kernel could have; the message is one line for the user."""
 
     def __init__(self, field: str, value: object, why: str) -> None:
@@ -62,8 +63,8 @@ def _pool(given: Mapping[str, Any], geometry: SlotGeometry) -> None:
     segsize, step = geometry.segsize, min(geometry.size, SMALLEST_PAGE)
     if nslabs is not None and (nslabs <= 0 or nslabs % segsize):
         raise BadInput("nslabs", nslabs, NOT_SLOT_SETS.format(segsize))
-    if nareas is not None and not is_power(nareas):
-        raise BadInput("nareas", nareas, "not a power of two")
+    if nareas is not None and not (is_power(nareas) and nareas <= U32_MAX):
+        raise BadInput("nareas", nareas, "not a power of two below 2^32")
     slots = MAX_AREA_SLOTS
     if nslabs is not None:
         slots = nslabs // (nareas or 1)
@@ -102,8 +103,8 @@ def validate(given: Mapping[str, Any], geometry: SlotGeometry = MAINLINE) -> Non
         raise BadInput("orig_addr", hex(address), "swiotlb_alloc() has no address: 0")
     for step in ("size_step", "addr_step"):
         value = given.get(step)
-        if value is not None and not is_power(value):
-            raise BadInput(step, value, "not a power of two")
+        if value is not None and not (is_power(value) and value <= U64_MAX):
+            raise BadInput(step, value, "not a power of two below 2^64")
 
 
 def _geometry(model: KernelModel, given: Mapping[str, Any], page: int) -> SlotGeometry:

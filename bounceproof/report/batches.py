@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import Any
 
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.catalog import UnknownName, kernel_state
+from bounceproof.models.catalog import kernel_state
 from bounceproof.models.defaults import FIELDS, complete
 from bounceproof.models.devices import Device
-from bounceproof.models.fix import FixDoesNotApply
 from bounceproof.models.request import KernelModel
 from bounceproof.models.validate import BadInput
 from bounceproof.report.simulations import run_requests
@@ -35,7 +35,7 @@ _CHOICES = {
 }
 
 
-class BadLine(ValueError):
+class BadLine(InputError):
     """A line that is no request; the message has its number."""
 
 
@@ -85,9 +85,7 @@ class _Reader:
             if not isinstance(data, dict):
                 raise ValueError("not a JSON object")
             return self._of(data)
-        except (BadInput, UnknownName, FixDoesNotApply) as error:
-            raise BadLine(f"line {self.number}: {error}") from None
-        except (ValueError, RecursionError) as error:
+        except (InputError, ValueError, RecursionError) as error:
             raise BadLine(f"line {self.number}: {error}") from None
 
     def _of(self, data: dict[str, Any]) -> tuple[KernelModel, SingleRequest]:
@@ -131,12 +129,12 @@ def _parsed(
 
 def answer_lines(
     source: int,
-    sink: BinaryIO,
+    write: Callable[[bytes], None],
     model: KernelModel,
     device: Device,
     options: Mapping[str, Any],
 ) -> None:
-    """Answer every line of the file descriptor ``source`` on ``sink``.
+    """Answer every line of the file descriptor ``source`` by ``write``.
 
     A field that a line leaves out is as in ``options``, or the default.  Raises
     BadLine, after the good lines before it have been answered.
@@ -145,7 +143,6 @@ def answer_lines(
     for lines in _chunks(source):
         work, trouble = _parsed(reader, lines)
         if work:
-            sink.write("".join(f"{text}\n" for text in _answers(work)).encode())
-            sink.flush()
+            write("".join(f"{text}\n" for text in _answers(work)).encode())
         if trouble is not None:
             raise trouble

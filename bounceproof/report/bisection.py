@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bounceproof.errors import InputError
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.errors import SourceError
 from bounceproof.source.tree.revisions import Revision
 
 
-class NoBisection(ValueError):
+class NoBisection(InputError):
     """The two ends do not differ, or one has no verdict; the message says which."""
 
 

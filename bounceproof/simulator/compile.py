@@ -32,10 +32,15 @@ if ENABLED:
     import numba
 
     def compiled(function: F) -> F:
-        """Compile on first call; the machine code is cached on disk."""
-        options: Any = {"cache": True, "nogil": True, "error_model": "numpy"}
-        compiled_function: F = numba.njit(**options)(function)
-        return compiled_function
+        """Compile on first call; the machine code is cached where a folder is had."""
+        options: Any = {"nogil": True, "error_model": "numpy"}
+        made: Any
+        try:
+            made = numba.njit(cache=True, **options)(function)
+        except RuntimeError:
+            made = numba.njit(**options)(function)
+        kept: F = made
+        return kept
 
     @compiled
     def wrap64(value: int) -> int:

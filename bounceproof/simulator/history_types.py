@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from bounceproof.errors import InputError
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SHIFT,
@@ -60,7 +61,7 @@ _NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 
 
-class HistoryError(ValueError):
+class HistoryError(InputError):
     """A machine or an operation that no kernel could be given; names the field."""
 
 

@@ -146,6 +146,8 @@ class _Builder:
         if fixed is not None:
             return Word(fixed, ctype)
         shift = (step & -step).bit_length() - 1
+        if bits <= shift:
+            return Word(0, ctype)
         narrow = variable(name, CType(bits - shift, False)).cast(ctype)
         word = narrow << shift
         if step >> shift != 1:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from bounceproof.errors import InputError
 from bounceproof.models.search import NoClosedForm, NoSearchRule
 
 
-class SourceError(Exception):
+class SourceError(InputError):
     """An input error: the tree, the patch or its C code cannot be used."""
 
     def __init__(self, message: str) -> None:

@@ -11,7 +11,8 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bounceproof.cli.options import NUMBER, InputError
+from bounceproof.cli.options import NUMBER
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import UnknownName, device, kernel_state
 from bounceproof.models.defaults import FIELDS
@@ -55,7 +56,8 @@ def test_batch_lines(line: dict[str, object] | bytes) -> None:
         source.seek(0)
         sink = io.BytesIO()
         try:
-            answer_lines(os.dup(source.fileno()), sink, KERNEL, device("nvme"), {})
+            descriptor = os.dup(source.fileno())
+            answer_lines(descriptor, sink.write, KERNEL, device("nvme"), {})
         except BadLine as error:
             assert str(error).startswith("line ")
             return

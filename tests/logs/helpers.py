@@ -7,9 +7,11 @@ import io
 import json
 from typing import Any
 
+import click
 from click.testing import CliRunner
+from click.testing import Result as Ran
 
-from bounceproof.cli.explain import explain as command
+from bounceproof.cli.main import main
 from bounceproof.logs.explain import Asked, Explanation, explain
 from bounceproof.logs.scan import Message, Scan, scan_log
 
@@ -41,12 +43,18 @@ def explained(log: str, asked: Asked | None = None) -> list[Explanation]:
     return list(explain(scanned(log), asked or Asked()))
 
 
+def invoke(arguments: list[str], log: str | bytes = "") -> Ran:
+    """``explain`` with these arguments, ``log`` on standard input."""
+    command = click.Command("explain", callback=lambda: main(["explain", *arguments]))
+    return CliRunner().invoke(command, [], input=log)
+
+
 def run_json(log: str | bytes, *options: str) -> Any:
-    result = CliRunner().invoke(command, ["-", "--json", *options], input=log)
+    result = invoke(["-", "--json", *options], log)
     assert result.exit_code == 0, result.output
     return json.loads(result.output)
 
 
 def run_text(log: str | bytes, *options: str) -> tuple[int, str]:
-    result = CliRunner().invoke(command, ["-", *options], input=log)
+    result = invoke(["-", *options], log)
     return result.exit_code, result.output

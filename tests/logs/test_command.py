@@ -6,13 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bounceproof.cli.explain import explain
 from bounceproof.logs.errors import LogError
-from tests.logs.helpers import FULL, THREAD_BOOT, run_json, run_text, scanned
+from tests.logs.helpers import FULL, THREAD_BOOT, invoke, run_json, run_text, scanned
 from tests.logs.test_shapes import FORMS
 
 
@@ -78,7 +76,7 @@ def test_many_messages_are_cut_down() -> None:
     ],
 )
 def test_errors_are_one_line(arguments: list[str], says: str) -> None:
-    result = CliRunner().invoke(explain, arguments, input="nothing\n")
+    result = invoke(arguments, "nothing\n")
     assert result.exit_code == 2
     assert says in result.output
     assert result.output.count("\n") == 1
@@ -93,7 +91,7 @@ def test_granule_above_the_page() -> None:
 def test_file(tmp_path: Path) -> None:
     log = tmp_path / "kern.log"
     log.write_text(THREAD_BOOT + FULL)
-    result = CliRunner().invoke(explain, [str(log)])
+    result = invoke([str(log)])
     assert result.exit_code == 0
     assert "could never fit at its address" in " ".join(result.output.split())
 

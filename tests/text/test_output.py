@@ -148,7 +148,8 @@ def test_only_solver_rooms_import_a_solver() -> None:
                 if name.split(".")[0] in ("z3", "bitwuzla"):
                     assert room == "solver", path
                 if room == "models" and name.startswith("bounceproof"):
-                    assert name.startswith("bounceproof.models"), path
+                    rooms = ("bounceproof.models", "bounceproof.errors")
+                    assert name.startswith(rooms), path
                 if room == "simulator" and name.startswith("bounceproof.models"):
                     allowed = ("constants", "state")
                     assert name.split(".")[-1] in (*allowed, "models"), (path, name)
