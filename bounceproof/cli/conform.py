@@ -42,4 +42,4 @@ def conform(
     result = compare(built, read, domain_of([built], options), timeout)
     tell = conformance.as_json if as_json else conformance.as_text
     say(tell(kernel, tree, result))
-    return conformance.exit_code(result)
+    return result.verdict.exit_code

@@ -51,8 +51,9 @@ def invariant(
     from bounceproof.solver.domain import Domain
     from bounceproof.solver.histories import histories
     from bounceproof.solver.slots import PoolShape
+    from bounceproof.solver.verdict import exit_code
 
     shape, domain = PoolShape(pool), Domain(device)
     results = [histories(state, shape, domain, timeout) for state in states]
     say(report.as_json(results) if as_json else report.as_text(results))
-    return max(result.verdict.exit_code for result in results)
+    return exit_code(result.verdict for result in results)

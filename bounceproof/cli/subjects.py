@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bounceproof.cli.options import state_of
-from bounceproof.cli.streams import complain, say
+from bounceproof.cli.streams import complain, say, standard_input
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import base_state
@@ -93,6 +93,8 @@ def tree_model(
     from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.tree.tree import open_tree
 
+    if "-" in patches:
+        standard_input("--patch")
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
     return TreeKernel(tree, _settings(settings), SolverProver())
 

@@ -56,6 +56,7 @@ def theorem(
     from bounceproof.models.validate import BadInput, validate_for
     from bounceproof.report import theorems as report
     from bounceproof.solver import theorem as solver
+    from bounceproof.solver.verdict import exit_code
 
     given = {
         "page_size": page_size,
@@ -81,4 +82,4 @@ def theorem(
     asked = properties_of(properties)
     results = [solver.theorems(m, domain, asked, timeout) for m in models]
     say(report.as_json(results) if as_json else report.as_text(results))
-    return max(result.exit_code for result in results)
+    return exit_code(t.finding.verdict for r in results for t in r.theorems)

@@ -15,12 +15,13 @@ from bounceproof.audit.run import Line
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.report.checks import finding_json
 from bounceproof.report.text import SIZE_MAX, WIDTH, wrap
+from bounceproof.solver import verdict
 from bounceproof.solver.verdict import Finding, Verdict
 
 _HEAD = ("kernel", "property", "device", "page", "path", "limit", "verdict")
 _LAST = "smallest"
+_OF_CELLS = Verdict.NO_REQUEST
 _UNITS = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
-_ORDER = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HOLDS)
 
 
 def short_size(size: int) -> str:
@@ -117,20 +118,19 @@ class Table:
 
 
 def overall(lines: Iterable[Line]) -> Verdict:
-    """One verdict for all lines: a disagreement, then broken, unknown, holds."""
-    present = {line.finding.verdict for line in lines}
-    return next((v for v in _ORDER if v in present), Verdict.HOLDS)
+    """One verdict for all lines."""
+    return verdict.overall(line.finding.verdict for line in lines)
 
 
 def exit_code(lines: Iterable[Line]) -> int:
     """The highest code of all lines."""
-    return max((line.finding.verdict.exit_code for line in lines), default=0)
+    return verdict.exit_code(line.finding.verdict for line in lines)
 
 
 def counts(lines: Iterable[Line]) -> dict[str, int]:
     """Verdict to number of lines, every verdict named."""
     found = Counter(line.finding.verdict for line in lines)
-    return {verdict.value: found[verdict] for verdict in Verdict}
+    return {kind.value: found[kind] for kind in Verdict if kind is not _OF_CELLS}
 
 
 def summary(lines: Sequence[Line]) -> str:

@@ -8,18 +8,13 @@ from typing import Any
 
 from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.conform import Conformance, Difference
+from bounceproof.solver.verdict import Verdict
 
-
-def verdict(result: Conformance) -> str:
-    """``broken`` where anything differs, ``unknown`` where anything is open."""
-    if result.differences:
-        return "broken"
-    return "unknown" if result.unknown else "holds"
-
-
-def exit_code(result: Conformance) -> int:
-    """0 the same, 1 different, 3 unknown."""
-    return {"holds": 0, "broken": 1, "unknown": 3}[verdict(result)]
+_HEADS = {
+    Verdict.HOLDS: "the same",
+    Verdict.BROKEN: "NOT the same",
+    Verdict.UNKNOWN: "not decided",
+}
 
 
 def _difference_json(found: Difference) -> dict[str, Any]:
@@ -43,7 +38,7 @@ def as_json(kernel: str, tree: str, result: Conformance) -> str:
             "command": "conform",
             "kernel": kernel,
             "tree": tree,
-            "verdict": verdict(result),
+            "verdict": result.verdict.shown,
             "cells": result.cells,
             "compared": result.compared,
             "differences": [_difference_json(d) for d in result.differences],
@@ -68,8 +63,7 @@ def _difference_text(found: Difference) -> list[str]:
 
 def as_text(kernel: str, tree: str, result: Conformance) -> str:
     """``conform`` for a reader; at most twelve differences."""
-    same = verdict(result) == "holds"
-    lines = title(f"conform {kernel} {tree}: {'the same' if same else 'NOT the same'}")
+    lines = title(f"conform {kernel} {tree}: {_HEADS[result.verdict]}")
     lines.append(
         wrap(
             f"{result.compared} comparisons in {result.cells} cells of page, granule, "
@@ -82,4 +76,6 @@ def as_text(kernel: str, tree: str, result: Conformance) -> str:
     if len(result.differences) > 12:
         lines += ["", f"and {len(result.differences) - 12} more"]
     lines += [wrap(f"unknown: {reason}") for reason in result.unknown[:12]]
+    if not result.cells:
+        lines.append("unknown: no cell is in the domain")
     return "\n".join(lines)

@@ -71,6 +71,8 @@ def _domain(result: Limits) -> dict[str, Any]:
 def _safe(limit: CellLimit) -> str:
     if limit.safe is not None:
         return size_both(limit.safe)
+    if not limit.asked:
+        return "no request"
     return "unknown" if limit.reason else "no limit found"
 
 
@@ -113,8 +115,11 @@ def _form_lines(form: ClosedForm | None) -> list[str]:
 
 
 def _proof_lines(limits: list[CellLimit]) -> list[str]:
+    limits = [limit for limit in limits if limit.asked]
     proved = [limit for limit in limits if limit.sound and limit.tight]
-    if len(proved) == len(limits):
+    if not limits:
+        text = "no request is in the domain"
+    elif len(proved) == len(limits):
         text = "no size up to the limit fails, and one step more fails in the simulator"
     else:
         text = f"{len(limits) - len(proved)} cells are not decided"
@@ -125,7 +130,7 @@ def _example(result: Limits, limits: list[CellLimit]) -> list[str]:
     """The first cell whose driver's limit is too high, with a request that fails."""
     high = [x for x in limits if x.safe is not None and x.used > x.safe]
     for limit in high[:1]:
-        if limit.point is None:
+        if limit.point is None or not limit.tight:
             continue
         fields = single_request(limit.cell, limit.point).fields()
         command = reproduce(result.side.model, fields)

@@ -34,6 +34,8 @@ from bounceproof.solver.verdict import (
     Question,
     Shown,
     Verdict,
+    exit_code,
+    overall,
 )
 
 UNROLLED_SLOTS = 256
@@ -63,11 +65,11 @@ class Checked:
 
     @property
     def exit_code(self) -> int:
-        return max(finding.verdict.exit_code for finding in self.findings)
+        return exit_code(finding.verdict for finding in self.findings)
 
     @property
     def verdict(self) -> Verdict:
-        return overall(self.findings)
+        return overall(finding.verdict for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,7 @@ class Proved:
 
     @property
     def exit_code(self) -> int:
-        codes = [f.verdict.exit_code for f in (*self.kernel.findings, *self.worse)]
-        return max(codes)
+        return exit_code(f.verdict for f in (*self.kernel.findings, *self.worse))
 
 
 def _again(
@@ -99,13 +100,6 @@ def _again(
         return replace(finding, note="; ".join(notes))
     reason = f"run natively, the outcome is {outcome}"
     return replace(finding, verdict=Verdict.DISAGREE, confirmed=False, reason=reason)
-
-
-def overall(findings: tuple[Finding, ...]) -> Verdict:
-    """One verdict for several: a disagreement, then broken, unknown, holds."""
-    order = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN)
-    present = {finding.verdict for finding in findings}
-    return next((v for v in order if v in present), Verdict.HOLDS)
 
 
 def _unanswered(prop: Property, reason: str) -> Finding:

@@ -22,6 +22,7 @@ from bounceproof.solver.properties import (
 )
 from bounceproof.solver.verdict import (
     LEADING,
+    NO_REQUEST,
     CellVerdict,
     Counterexample,
     Finding,
@@ -62,6 +63,9 @@ def _search_cell(
 ) -> tuple[CellVerdict, _Best | None]:
     space = hunt.space(cell, limit)
     name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
+    empty = _empty_cell(hunt, cell, limit, space)
+    if empty is not None:
+        return empty, best
     if _refuted(hunt, cell, space, name):
         return CellVerdict(cell, limit, Verdict.HOLDS), best
     violation = space.constraint & hunt.question(cell, space)
@@ -83,20 +87,27 @@ def _search_cell(
     return CellVerdict(cell, limit, Verdict.BROKEN), best
 
 
-def _vacuous(hunt: Hunt) -> str | None:
-    """Why the domain is empty where it is: the violated condition is removed."""
-    for cell, limit in hunt.cells:
-        space = hunt.space(cell, limit)
-        name = f"{hunt.prop} domain page {cell.page_size} granule {cell.granule}"
-        answer = ask(Query(name, space.constraint), hunt.seconds)
-        if answer.status is Status.UNKNOWN:
-            return answer.reason
-        if answer.status is Status.UNSAT:
-            return (
-                f"no request is in the domain for {cell.path}, page size "
-                f"{cell.page_size}, granule {cell.granule}, limit {limit}"
-            )
-    return None if hunt.cells else "no cell is in the domain"
+def _empty_cell(
+    hunt: Hunt, cell: Cell, limit: int, space: Variables
+) -> CellVerdict | None:
+    """What to say of a cell in which no request lies, or may lie; else None."""
+    name = f"{hunt.prop} domain page {cell.page_size} granule {cell.granule}"
+    answer = ask(Query(name, space.constraint), hunt.seconds)
+    if answer.status is Status.UNKNOWN:
+        return CellVerdict(cell, limit, Verdict.UNKNOWN, answer.reason)
+    if answer.status is Status.UNSAT:
+        return CellVerdict(cell, limit, Verdict.NO_REQUEST, NO_REQUEST)
+    return None
+
+
+def _undecided(cells: tuple[CellVerdict, ...]) -> str | None:
+    """Why cells of which none is broken do not make a proof; None where they do."""
+    for cell in cells:
+        if cell.verdict is Verdict.UNKNOWN:
+            return cell.reason or "no answer"
+    if any(cell.verdict is Verdict.HOLDS for cell in cells):
+        return None
+    return NO_REQUEST if cells else "no cell is in the domain"
 
 
 def _broken_finding(
@@ -141,8 +152,7 @@ def hunt(wanted: Hunt) -> Finding:
     cells = tuple(verdicts)
     if best is not None:
         return _broken_finding(wanted, cells, best, started)
-    reasons = [c.reason for c in cells if c.verdict is Verdict.UNKNOWN]
-    reason = (reasons[0] or "no answer") if reasons else _vacuous(wanted)
+    reason = _undecided(cells)
     outcome = Verdict.HOLDS if reason is None else Verdict.UNKNOWN
     took = monotonic() - started
     return Finding(wanted.prop, outcome, cells, None, None, reason, None, took)

@@ -33,6 +33,7 @@ from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Point, minimise, value_of
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula, term_id, variable
+from bounceproof.solver.verdict import Verdict
 
 MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
 _WORDS = ("padding", "total", "printed", "nslots", "alloc_align_mask")
@@ -60,6 +61,13 @@ class Conformance:
     cells: int
     differences: tuple[Difference, ...]
     unknown: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Broken where anything differs, unknown where anything is open."""
+        if self.differences:
+            return Verdict.BROKEN
+        return Verdict.UNKNOWN if self.unknown or not self.cells else Verdict.HOLDS
 
 
 def conform(

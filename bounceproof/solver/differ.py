@@ -40,7 +40,7 @@ from bounceproof.solver.minimum import Minimum, Point, minimise, smaller
 from bounceproof.solver.properties import EXTRAS, Property
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula
-from bounceproof.solver.verdict import LEADING, Verdict
+from bounceproof.solver.verdict import LEADING, NO_REQUEST, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Differences:
             return Verdict.DISAGREE
         if self.classes:
             return Verdict.BROKEN
-        return Verdict.UNKNOWN if self.undecided else Verdict.HOLDS
+        decided = self.cells and not self.undecided
+        return Verdict.HOLDS if decided else Verdict.UNKNOWN
 
     @property
     def exit_code(self) -> int:
@@ -420,13 +421,18 @@ def differences(
 def _vacuous(
     search: _Search, cells: tuple[PairedCell, ...]
 ) -> tuple[tuple[PairedCell, str], ...]:
-    """Cells without any request: there, no difference says nothing."""
-    empty = []
+    """What is not known where no cell differs: whether any request lies in a cell.
+
+    Cells without a request say nothing beside others that have some.
+    """
+    empty, open_ = [], []
     for paired in cells:
         most = max(paired.limit_a, paired.limit_b)
         geometry = search.a.model.geometry(paired.cell.page_size)
         space = variables(search.domain, paired.cell, most, (), geometry)
         answer = ask(Query(f"domain of {_label(paired)}", space.constraint))
-        if answer.status is not Status.SAT:
-            empty.append((paired, answer.reason or "no request is in the domain"))
-    return tuple(empty)
+        if answer.status is Status.UNKNOWN:
+            open_.append((paired, answer.reason or "no answer"))
+        elif answer.status is Status.UNSAT:
+            empty.append((paired, NO_REQUEST))
+    return tuple(open_ or (empty if len(empty) == len(cells) else ()))

@@ -21,7 +21,7 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.places import places
 from bounceproof.solver.properties import Property
 from bounceproof.solver.slots import PoolShape
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.verdict import Finding, Verdict, overall
 
 LEMMAS = (
     invariant.established,
@@ -55,11 +55,8 @@ class Histories:
     @property
     def verdict(self) -> Verdict:
         """The worst of the lemmas and of ``returned``."""
-        order = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN)
-        found = {proof.verdict for proof in self.proofs}
-        if self.returned is not None:
-            found.add(self.returned.verdict)
-        return next((v for v in order if v in found), Verdict.HOLDS)
+        asked = () if self.returned is None else (self.returned,)
+        return overall(proof.verdict for proof in (*self.proofs, *asked))
 
 
 @cache

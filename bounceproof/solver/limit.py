@@ -24,7 +24,7 @@ from bounceproof.solver.limit_form import ClosedForm, Known, fit
 from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.properties import Property, broken
 from bounceproof.solver.started import unproved_start
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.verdict import NO_REQUEST, Verdict
 
 MASKS = (0xFFFF, 0xFFF, 0)
 """The min_align_masks asked about where none is given and the device allows more."""
@@ -50,7 +50,8 @@ class CellLimit:
 
     ``safe`` in bytes, None where no size up to :func:`largest` fails or the answer is
     unknown; ``used`` is the limit the driver uses.  ``sound``: no size up to ``safe``
-    fails.  ``tight``: the request at ``point`` fails in the simulator too.
+    fails.  ``tight``: the request at ``point`` fails in the simulator too.  ``asked``:
+    some request lies in the cell.
     """
 
     cell: Cell
@@ -61,6 +62,7 @@ class CellLimit:
     sound: bool
     tight: bool
     reason: str | None = None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Limits:
             return Verdict.DISAGREE
         if any(c.safe is not None and c.used > c.safe for c in self.cells):
             return Verdict.BROKEN
-        if not self.cells or any(not c.sound for c in self.cells):
+        asked = [c for c in self.cells if c.asked]
+        if not asked or any(not c.sound for c in asked):
             return Verdict.UNKNOWN
         return Verdict.HOLDS
 
@@ -147,11 +150,24 @@ class _Finder:
             return CellLimit(cell, areas, used, None, None, False, False, str(error))
         violation = _restricted(areas, space) & question
         size, reason, point = self._smallest(cell, space, violation, guesses)
-        if reason is not None or point is None:
-            sound = reason is None
-            return CellLimit(cell, areas, used, None, None, sound, sound, reason)
+        if reason is not None:
+            return CellLimit(cell, areas, used, None, None, False, False, reason)
+        if point is None:
+            return self._none_fails(cell, areas, used, _restricted(areas, space))
         tight = self.side.shows(Property.FITS, cell, point)
         return CellLimit(cell, areas, used, size - self.step, point, True, tight)
+
+    def _none_fails(
+        self, cell: Cell, areas: Areas, used: int, domain: Truth
+    ) -> CellLimit:
+        """What to say where no request fails: is there any?"""
+        name = f"limit domain page {cell.page_size} granule {cell.granule}"
+        answer = ask(Query(name, domain), self.seconds)
+        if answer.status is Status.SAT:
+            return CellLimit(cell, areas, used, None, None, True, True)
+        asked = answer.status is Status.UNKNOWN
+        reason = (answer.reason or "no answer") if asked else NO_REQUEST
+        return CellLimit(cell, areas, used, None, None, False, False, reason, asked)
 
     def _smallest(
         self, cell: Cell, space: Variables, violation: Truth, guesses: set[int]

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a smallest counterexample alone would hide: how far the trouble reaches."""
+"""What a smallest counterexample alone would hide: how far the trouble reaches.
+
+A remark that names a request is confirmed as a counterexample is; one about all
+requests is proved by a query, and tried on a request that it is about.  What does not
+pass is not said.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,11 @@ from bounceproof.models.request import Cell, Path, PoolKind
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.minimum import Point, minimise
+from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.verdict import Hunt
+
+FEW_SETS = 4
+"""Slot sets of an area that is soon run through."""
 
 
 def narrow(hunt: Hunt, cell: Cell, point: Point) -> str | None:
@@ -17,34 +25,56 @@ def narrow(hunt: Hunt, cell: Cell, point: Point) -> str | None:
     return "; ".join(note for note in notes if note is not None) or None
 
 
-def _violation(hunt: Hunt, cell: Cell, space: Variables, extra: Truth) -> Truth:
-    return space.constraint & extra & hunt.question(cell, space)
+def _impossible(
+    hunt: Hunt, cell: Cell, space: Variables, extra: Truth, name: str
+) -> bool:
+    """Whether the solver shows that nothing in ``extra`` breaks the property, and a
+    request there, where there is one, does not break it when it is run."""
+    here = space.constraint & extra
+    answer = ask(Query(name, here & hunt.question(cell, space)), hunt.seconds)
+    if answer.status is not Status.UNSAT:
+        return False
+    segsize = hunt.geometry(cell.page_size).segsize
+    few = space.pool.area_nslabs <= FEW_SETS * segsize
+    some = ask(Query(f"{name}: a request", here & few), hunt.seconds)
+    if some.model is None:
+        return some.status is Status.UNSAT
+    return not hunt.confirm(cell, point_of(some.model, space.ordered()))
 
 
 def _beyond_address_zero(hunt: Hunt, cell: Cell, point: Point) -> str | None:
     fixed = hunt.domain.orig_addr is not None
     if point["orig_addr"] or fixed or cell.path is Path.ALLOC:
         return None
+    name = f"{hunt.prop} beyond orig_addr 0"
     for other, limit in sorted(hunt.cells, key=lambda pair: pair[0] != cell):
         space = hunt.space(other, limit)
-        violation = _violation(hunt, other, space, space.request.orig_addr.ne(0))
-        name = f"{hunt.prop} beyond orig_addr 0"
-        answer = ask(Query(name, violation), hunt.seconds)
-        if answer.status is Status.UNKNOWN:
-            return None
-        if answer.model is not None:
-            fields = space.ordered()
-            found = minimise(name, violation, fields, answer.model, hunt.seconds)
-            return _also(other, found.point)
-    return "only orig_addr 0 breaks it: the search takes 0 for no address"
+        elsewhere = space.request.orig_addr.ne(0)
+        if _impossible(hunt, other, space, elsewhere, name):
+            continue
+        violation = space.constraint & elsewhere & hunt.question(other, space)
+        return _another(hunt, other, space, violation, name)
+    return "only orig_addr 0 breaks it"
+
+
+def _another(
+    hunt: Hunt, cell: Cell, space: Variables, violation: Truth, name: str
+) -> str | None:
+    """The smallest request of ``violation``, where running it shows the violation."""
+    answer = ask(Query(name, violation), hunt.seconds)
+    if answer.model is None:
+        return None
+    fields = space.ordered()
+    found = minimise(name, violation, fields, answer.model, hunt.seconds)
+    return _also(cell, found.point) if hunt.confirm(cell, found.point) else None
 
 
 def _also(cell: Cell, point: Point) -> str:
+    granule = f", granule {cell.granule}" if cell.path.has_granule else ""
     return (
-        f"not only at orig_addr 0, which the search takes for no address: "
-        f"{point['size']} bytes at {point['orig_addr']:#x} break it too, with start "
-        f"index {point['start_index']}, page {cell.page_size}, path {cell.path.value}, "
-        f"granule {cell.granule}"
+        f"not only at orig_addr 0: {point['size']} bytes at {point['orig_addr']:#x} "
+        f"break it too, with start index {point['start_index']}, page "
+        f"{cell.page_size}, path {cell.path.value}{granule}"
     )
 
 
@@ -52,16 +82,16 @@ def _larger_areas(hunt: Hunt, found: Cell, point: Point) -> str | None:
     segsize = hunt.geometry(found.page_size).segsize
     fixed = hunt.domain.nslabs is not None and hunt.domain.nareas is not None
     fixed = fixed or hunt.domain.pool_kind is PoolKind.TRANSIENT
-    if fixed or point["area_nslabs"] != segsize:
+    bounded = bool(hunt.domain.bound)
+    if fixed or bounded or point["area_nslabs"] != segsize:
         return None
     for cell, limit in hunt.cells:
         if hunt.geometry(cell.page_size).segsize != segsize:
             return None
         space = hunt.space(cell, limit)
         larger = space.pool.area_nslabs > segsize
-        violation = _violation(hunt, cell, space, larger)
-        answer = ask(Query(f"{hunt.prop} in larger areas", violation), hunt.seconds)
-        if answer.status is not Status.UNSAT:
+        name = f"{hunt.prop} in larger areas"
+        if not _impossible(hunt, cell, space, larger, name):
             return None
     return (
         "only an area of one slot set breaks it: it holds from "

@@ -115,10 +115,6 @@ class Theorems:
     domain: Domain
     theorems: tuple[Theorem, ...]
 
-    @property
-    def exit_code(self) -> int:
-        return max(t.finding.verdict.exit_code for t in self.theorems)
-
 
 def theorem_domain(device: Device) -> Domain:
     """What the theorem speaks of: path iommu and one segment below 4 GiB."""
@@ -211,7 +207,8 @@ def prove_theorem(
     finding = as_started(finding, (model,), {cell.page_size for cell, _ in cells})
     weakest: tuple[Side, ...] = ()
     if finding.verdict is Verdict.BROKEN:
-        broken = {c.cell for c in finding.cells if c.verdict is not Verdict.HOLDS}
+        right = (Verdict.HOLDS, Verdict.NO_REQUEST)
+        broken = {c.cell for c in finding.cells if c.verdict not in right}
         weakest = weakest_conditions(wanted, broken)
     return Theorem(finding, weakest, monotonic() - started)
 

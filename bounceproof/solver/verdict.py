@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -17,15 +17,20 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import EXTRAS, Property
 
 LEADING = ("size", "orig_addr", "start_index")
+NO_REQUEST = "no request is in the domain"
 
 
 class Verdict(StrEnum):
-    """What is shown to the user, and the exit code that goes with it."""
+    """What is shown to the user, and the exit code that goes with it.
+
+    NO_REQUEST is what is said of a cell in which no request lies: nothing was asked.
+    """
 
     HOLDS = "holds"
     BROKEN = "broken"
     UNKNOWN = "unknown"
     DISAGREE = "disagree"
+    NO_REQUEST = "no request"
 
     @property
     def shown(self) -> str:
@@ -34,12 +39,40 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        return {"holds": 0, "broken": 1, "unknown": 3, "disagree": 4}[self.value]
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Verdict.HOLDS: 0,
+    Verdict.BROKEN: 1,
+    Verdict.UNKNOWN: 3,
+    Verdict.NO_REQUEST: 3,
+    Verdict.DISAGREE: 4,
+}
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """One verdict for several: a disagreement, then broken, unknown, holds.
+
+    Of none it is unknown, and cells without a request say nothing beside others.
+    """
+    present = set(verdicts)
+    order = (Verdict.DISAGREE, Verdict.BROKEN, Verdict.UNKNOWN, Verdict.HOLDS)
+    return next((verdict for verdict in order if verdict in present), Verdict.UNKNOWN)
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """The exit code of several verdicts: the highest; that of unknown for none."""
+    codes = [verdict.exit_code for verdict in verdicts]
+    return max(codes, default=Verdict.UNKNOWN.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
 class CellVerdict:
-    """One cell: the driver's limit in bytes, and what was found there."""
+    """One cell: the driver's limit in bytes, and what was found there.
+
+    ``reason`` says why a verdict is unknown, or that there is no request.
+    """
 
     cell: Cell
     limit: int

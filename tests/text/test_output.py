@@ -96,16 +96,19 @@ def test_exit_codes(run: Run) -> None:
     assert run("check", "v6.6", "--property", "fits", "--timeout", "0.001").code == 3
 
 
-def test_broken_is_not_hidden_by_unknown(run: Run) -> None:
-    from bounceproof.solver.ask import overall
-    from bounceproof.solver.properties import Property
-    from bounceproof.solver.verdict import Finding, Verdict
+def test_broken_is_not_hidden_by_unknown() -> None:
+    from bounceproof.solver.verdict import Verdict, exit_code, overall
 
-    def finding(verdict: Verdict) -> Finding:
-        return Finding(Property.FITS, verdict, (), None, None, None, None, 0.0)
-
-    both = (finding(Verdict.UNKNOWN), finding(Verdict.BROKEN))
+    both = (Verdict.UNKNOWN, Verdict.HOLDS, Verdict.BROKEN)
     assert overall(both) is Verdict.BROKEN
+    assert exit_code(both) == 3
+
+
+def test_no_verdict_at_all_is_unknown() -> None:
+    from bounceproof.solver.verdict import Verdict, exit_code, overall
+
+    assert (overall(()), exit_code(())) == (Verdict.UNKNOWN, 3)
+    assert overall([Verdict.NO_REQUEST]) is Verdict.UNKNOWN
 
 
 def test_the_shown_command_reproduces_the_counterexample(run: Run) -> None:
