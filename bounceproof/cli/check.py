@@ -49,14 +49,20 @@ def check(
     """Check the contract of KERNEL.
 
     An option fixes a field; what is left out ranges over its whole domain.
+
+    Exit codes: 0 every property holds, 1 one is broken, 2 usage or input, 3 unknown,
+    4 an error of bounceproof's own; the highest one where several apply.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import checks
+    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.ask import check_kernel
 
     domain = domain_of([model], options)
-    result = check_kernel(model, domain, properties_of(properties), timeout)
+    asked = properties_of(properties)
+    with StatusLine() as watch:
+        result = check_kernel(model, domain, asked, timeout, watch)
     if native:
         result = natively_confirmed(model, result)
     say(checks.as_json(result) if as_json else checks.as_text(result))

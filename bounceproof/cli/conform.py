@@ -41,5 +41,5 @@ def conform(
     options["device_name"] = "generic"
     result = compare(built, read, domain_of([built], options), timeout)
     tell = conformance.as_json if as_json else conformance.as_text
-    say(tell(kernel, tree, result))
+    say(tell(built, read, result))
     return result.verdict.exit_code

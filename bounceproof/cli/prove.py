@@ -16,6 +16,7 @@ from bounceproof.cli.questions import (
 )
 from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import base_of, kernel_options, model_of
+from bounceproof.errors import InputError
 
 
 @click.command()
@@ -24,6 +25,13 @@ from bounceproof.cli.subjects import base_of, kernel_options, model_of
 @request_options
 @pool_kind_option
 @question_options
+@click.option(
+    "--fail-on",
+    type=click.Choice(["broken", "regression"]),
+    default="broken",
+    show_default=True,
+    help="What ends with exit code 1.",
+)
 @json_option
 def prove(
     kernel: str,
@@ -31,21 +39,33 @@ def prove(
     settings: tuple[str, ...],
     properties: tuple[str, ...],
     timeout: float,
+    fail_on: str,
     as_json: bool,
     **options: Any,
 ) -> int:
     """Prove the contract of KERNEL: a base state with fixes, a tree with patches.
 
-    Shows the base's counterexamples, whether each property holds with the fixes, and
-    what got worse: a request that the base handles and KERNEL does not.
+    Shows what the fixes or patches fixed, what is still broken and what regressed: a
+    request that the base handles and KERNEL does not, or one that only KERNEL's driver
+    may send, in a cell that holds in the base.  Then the base's counterexamples, and
+    whether each property holds in KERNEL.
+
+    Exit codes: 0 every property holds, 1 one is broken, 2 usage or input, 3 unknown,
+    4 an error of bounceproof's own; the highest one where several apply.  With
+    --fail-on regression: 0 nothing regressed, 1 something did, 3 that is not known.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import proofs
+    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.ask import prove_kernel
+    from bounceproof.solver.changes import regression_exit_code
 
-    base = base_of(kernel, model, patches)
-    domain = domain_of([base, model], options)
-    result = prove_kernel(base, model, domain, properties_of(properties), timeout)
+    base = base_of(kernel, model, patches, settings)
+    if fail_on == "regression" and base == model:
+        raise InputError(f"--fail-on regression: {kernel} has no fix and no --patch")
+    domain, asked = domain_of([base, model], options), properties_of(properties)
+    with StatusLine() as watch:
+        result = prove_kernel(base, model, domain, asked, timeout, watch)
     say(proofs.as_json(result) if as_json else proofs.as_text(result))
-    return result.exit_code
+    return regression_exit_code(result) if fail_on == "regression" else result.exit_code

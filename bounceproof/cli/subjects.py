@@ -118,7 +118,7 @@ def base_of(
     patches: tuple[str, ...],
     settings: tuple[str, ...] = (),
 ) -> KernelModel:
-    """What ``name`` is without its fixes or patches."""
+    """What ``name`` is without its fixes or patches, under the same configuration."""
     if not is_tree(name):
         return BuiltinKernel(base_state(name))
     return tree_model(name, (), settings) if patches else model

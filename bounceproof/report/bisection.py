@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bounceproof.errors import InputError
+from bounceproof.report.judged import answer_json
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.errors import SourceError
@@ -99,20 +99,17 @@ def _between(
 
 def as_json(prop: str, tree: str, found: Bisection) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "bisect",
-            "property": prop,
-            "kernel": tree,
-            "good": found.good.value,
-            "bad": found.bad.value,
-            "commit": found.changed.commit,
-            "subject": found.changed.subject,
-            "tried": [[r.commit, v.value] for r, v in found.tried],
-            "skipped": [[r.commit, why] for r, why in found.skipped],
-        }
-    )
+    fields = {
+        "property": prop,
+        "kernel": tree,
+        "good": found.good.value,
+        "bad": found.bad.value,
+        "commit": found.changed.commit,
+        "subject": found.changed.subject,
+        "tried": [[r.commit, v.value] for r, v in found.tried],
+        "skipped": [[r.commit, why] for r, why in found.skipped],
+    }
+    return answer_json("bisect", fields, ())
 
 
 def as_text(prop: str, tree: str, found: Bisection) -> str:

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from typing import Any
 
-from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS, PAGE_SIZES
 from bounceproof.models.lifetime import DIRECTIONS
-from bounceproof.models.pools import ASSUMED, largest_nslabs
 from bounceproof.models.request import KernelModel, PoolKind, RunsItself
+from bounceproof.report.domain import asked_of, domain_json, domain_text
+from bounceproof.report.judged import answer_json, judged_text, label, tool_text
 from bounceproof.report.request import Extras, kernel_line, tell, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.confirm import single_request
-from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import meaning
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 
@@ -32,7 +31,7 @@ def counterexample_fields(
         more["sync_size"] = example.point["sync_size"]
     if example.taken is not None:
         more["taken"] = [list(run) for run in example.taken]
-    return {"kernel": kernel.name, **request, **example.outcome, **more}
+    return {"kernel": label(kernel), **request, **example.outcome, **more}
 
 
 def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
@@ -67,84 +66,15 @@ def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
     }
 
 
-def domain_json(domain: Domain) -> dict[str, Any]:
-    """The domain asked about: a number where fixed, the range where not."""
-    device = domain.device
-    ranges: dict[str, Any] = {
-        "device": device.name,
-        "page_size": domain.page_size or "4096, 16384, 65536",
-        "path": ", ".join(path.value for path in domain.paths()),
-        "granule": domain.granule or "4096, 16384, 65536, up to the page size",
-        "min_align_mask": domain.min_align_mask,
-        "seg_boundary_mask": domain.boundary(),
-        "pool_start": domain.pool_start,
-        "nslabs": domain.nslabs,
-        "nareas": domain.nareas,
-        "start_index": domain.start_index,
-        "orig_addr": domain.orig_addr,
-        "size": domain.size,
-        "size_step": domain.size_step or device.size_step,
-        "addr_step": domain.addr_step or device.addr_step,
-    }
-    if domain.pool_kind is not PoolKind.DEFAULT:
-        ranges["pool_kind"] = f"{domain.pool_kind}: {ASSUMED[domain.pool_kind]}"
-    free = {
-        "min_align_mask": "2^k - 1 up to 0xffff" if device.any_mask else "the device's",
-        "seg_boundary_mask": "any 2^k - 1",
-        "pool_start": "any page-aligned pool below 4 GiB",
-        "nslabs": f"areas of whole slot sets, up to {MAX_AREA_SLOTS} slots",
-        "nareas": "any",
-        "start_index": "any",
-        "orig_addr": f"multiples of {ranges['addr_step']} below 2^{MAX_PHYS_BITS}",
-        "size": f"multiples of {ranges['size_step']} up to the limit",
-    }
-    free |= _free_of(domain)
-    return {k: free[k] if v is None else v for k, v in ranges.items()}
-
-
-def _free_of(domain: Domain) -> dict[str, str]:
-    """The ranges that are other ones for grown and transient pools."""
-    if domain.pool_kind is PoolKind.GROWN:
-        pages = PAGE_SIZES if domain.page_size is None else (domain.page_size,)
-        most = ", ".join(str(largest_nslabs(page)) for page in pages)
-        return {
-            "pool_start": f"any multiple of the pool's size below 2^{MAX_PHYS_BITS}",
-            "nslabs": f"areas of 2^k slots, from 128; pools up to {most} slots",
-        }
-    if domain.pool_kind is PoolKind.TRANSIENT:
-        return {
-            "pool_start": f"any block of pages of the order below 2^{MAX_PHYS_BITS}",
-            "nslabs": "the request's slots",
-            "nareas": "1",
-            "start_index": "0",
-        }
-    return {}
-
-
 def as_json(result: Checked) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "check",
-            "kernel": result.name,
-            "domain": domain_json(result.domain),
-            "verdict": result.verdict.shown,
-            "properties": [finding_json(result.model, f) for f in result.findings],
-        }
-    )
-
-
-def domain_text(domain: Domain) -> list[str]:
-    """What the verdicts speak about, in a few lines."""
-    facts = domain_json(domain)
-    rows = [(name, _hex(name, value)) for name, value in facts.items()]
-    return ["Domain:", *table([(n.replace("_", " "), v) for n, v in rows])]
-
-
-def _hex(name: str, value: Any) -> str:
-    masks = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
-    return hex(value) if name in masks and isinstance(value, int) else str(value)
+    fields = {
+        "kernel": label(result.model),
+        "domain": domain_json(asked_of(result)),
+        "verdict": result.verdict.shown,
+        "properties": [finding_json(result.model, f) for f in result.findings],
+    }
+    return answer_json("check", fields, [result.model])
 
 
 def _cell_rows(finding: Finding) -> list[tuple[str, ...]]:
@@ -168,13 +98,12 @@ def _most_cells(rows: list[tuple[str, ...]]) -> list[str]:
     head = ("page", "path", "granule", "mask", "limit", "verdict")
     if len(rows) <= 12:
         return table([head, *rows])
-    kept = [row for row in rows if row[-1] != Verdict.HOLDS.value][:12]
-    lines = table([head, *kept]) if kept else []
-    return (
-        [*lines, f"  ({len(rows)} cells; the others hold)"]
-        if kept
-        else [f"  {len(rows)} cells of page, path, granule and mask; all hold"]
-    )
+    other = [row for row in rows if row[-1] != Verdict.HOLDS.value]
+    if not other:
+        return [f"  {len(rows)} cells of page, path, granule and mask; all hold"]
+    counts = Counter(row[-1] for row in rows)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return [*table([head, *other[:12]]), f"  ({len(rows)} cells: {told})"]
 
 
 def finding_text(
@@ -211,7 +140,9 @@ def finding_text(
 def as_text(result: Checked) -> str:
     """``check`` for a reader."""
     model = result.model
-    lines = [*title(f"check {model.name}: {result.verdict.shown}"), ""]
+    lines = [*title(f"check {label(model)}: {result.verdict.shown}"), ""]
+    lines += judged_text([model])
     for finding in result.findings:
         lines += [*finding_text(model, finding, result.domain.pool_kind), ""]
-    return "\n".join([*lines, *domain_text(result.domain)])
+    lines += [*domain_text(asked_of(result)), *tool_text([model])]
+    return "\n".join(lines)

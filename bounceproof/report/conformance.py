@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from bounceproof.models.request import KernelModel
+from bounceproof.report.judged import answer_json, judged_text, label, tool_text
 from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.conform import Conformance, Difference
 from bounceproof.solver.verdict import Verdict
@@ -30,21 +31,18 @@ def _difference_json(found: Difference) -> dict[str, Any]:
     }
 
 
-def as_json(kernel: str, tree: str, result: Conformance) -> str:
+def as_json(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "conform",
-            "kernel": kernel,
-            "tree": tree,
-            "verdict": result.verdict.shown,
-            "cells": result.cells,
-            "compared": result.compared,
-            "differences": [_difference_json(d) for d in result.differences],
-            "unknown": list(result.unknown),
-        }
-    )
+    fields = {
+        "kernel": label(kernel),
+        "tree": label(tree),
+        "verdict": result.verdict.shown,
+        "cells": result.cells,
+        "compared": result.compared,
+        "differences": [_difference_json(d) for d in result.differences],
+        "unknown": list(result.unknown),
+    }
+    return answer_json("conform", fields, [kernel, tree])
 
 
 def _difference_text(found: Difference) -> list[str]:
@@ -61,9 +59,12 @@ def _difference_text(found: Difference) -> list[str]:
     return lines
 
 
-def as_text(kernel: str, tree: str, result: Conformance) -> str:
+def as_text(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
     """``conform`` for a reader; at most twelve differences."""
-    lines = title(f"conform {kernel} {tree}: {_HEADS[result.verdict]}")
+    models = [kernel, tree]
+    names = f"{label(kernel)} {label(tree)}"
+    lines = [*title(f"conform {names}: {_HEADS[result.verdict]}"), ""]
+    lines += judged_text(models)
     lines.append(
         wrap(
             f"{result.compared} comparisons in {result.cells} cells of page, granule, "
@@ -78,4 +79,4 @@ def as_text(kernel: str, tree: str, result: Conformance) -> str:
     lines += [wrap(f"unknown: {reason}") for reason in result.unknown[:12]]
     if not result.cells:
         lines.append("unknown: no cell is in the domain")
-    return "\n".join(lines)
+    return "\n".join([*lines, *tool_text(models)])

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from bounceproof.models.request import PoolKind
-from bounceproof.report.checks import domain_json, domain_text
+from bounceproof.models.request import KernelModel, PoolKind
+from bounceproof.report.domain import (
+    Asked,
+    asked,
+    domain_json,
+    domain_text,
+    paths_left_out,
+)
+from bounceproof.report.judged import answer_json, judged_text, label, tool_text
 from bounceproof.report.request import kernel_line, reproduce, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
@@ -84,7 +90,8 @@ def _side_json(member: Member, side: Side, first: bool) -> dict[str, Any] | None
     if cell is None or outcome is None:
         return None
     request = single_request(cell, member.point).fields()
-    return {"kernel": side.name, **with_pool(side.model, request, outcome), **outcome}
+    named = {"kernel": label(side.model)}
+    return {**named, **with_pool(side.model, request, outcome), **outcome}
 
 
 def _class_json(result: Differences, found: Class) -> dict[str, Any]:
@@ -103,24 +110,33 @@ def _class_json(result: Differences, found: Class) -> dict[str, Any]:
 
 def as_json(result: Differences) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "diff",
-            "a": result.a.name,
-            "b": result.b.name,
-            "domain": domain_json(result.domain),
-            "judged": [prop.value for prop in result.properties],
-            "verdict": verdict_word(result),
-            "classes": [_class_json(result, found) for found in result.classes],
-            "cells": [_cell_json(paired) for paired in result.cells],
-            "undecided": [
-                {**_cell_json(paired), "reason": reason}
-                for paired, reason in result.undecided
-            ],
-            "seconds": round(result.seconds, 3),
-        }
-    )
+    fields = {
+        "a": label(result.a.model),
+        "b": label(result.b.model),
+        "domain": domain_json(_asked(result)),
+        "judged": [prop.value for prop in result.properties],
+        "verdict": verdict_word(result),
+        "classes": [_class_json(result, found) for found in result.classes],
+        "cells": [_cell_json(paired) for paired in result.cells],
+        "undecided": [
+            {**_cell_json(paired), "reason": reason}
+            for paired, reason in result.undecided
+        ],
+        "seconds": round(result.seconds, 3),
+    }
+    return answer_json("diff", fields, _models(result))
+
+
+def _models(result: Differences) -> list[KernelModel]:
+    return [result.a.model, result.b.model]
+
+
+def _asked(result: Differences) -> Asked:
+    sides = (side for paired in result.cells for side in (paired.a, paired.b))
+    empty = [paired.cell for paired in result.empty]
+    cells = dict.fromkeys(cell for cell in sides if cell and cell not in empty)
+    out = paths_left_out(result.domain, _models(result))
+    return asked(result.domain, cells, empty, out)
 
 
 def _where(cells: tuple[PairedCell, ...]) -> str:
@@ -218,8 +234,10 @@ _HEADS = {
 
 def as_text(result: Differences) -> str:
     """``diff`` for a reader."""
-    heading = f"diff {result.a.name} {result.b.name}: {verdict_word(result)}"
-    lines = [*title(heading), f"  A  {result.a.name}", f"  B  {result.b.name}", ""]
+    a, b = (label(model) for model in _models(result))
+    heading = f"diff {a} {b}: {verdict_word(result)}"
+    lines = [*title(heading), f"  A  {a}", f"  B  {b}", ""]
+    lines += judged_text(_models(result))
     lines += _limits(result)
     last = ""
     for number, found in enumerate(result.classes, 1):
@@ -231,12 +249,15 @@ def as_text(result: Differences) -> str:
     for paired, reason in result.undecided:
         lines.append(wrap(f"undecided in {_where((paired,))}: {reason}", "", "  "))
     lines += [*_closing(result), ""]
-    return "\n".join([*lines, *domain_text(result.domain)])
+    lines += [*domain_text(_asked(result)), *tool_text(_models(result))]
+    return "\n".join(lines)
 
 
 def _closing(result: Differences) -> list[str]:
     judged = ", ".join(prop.value for prop in result.properties) or "nothing"
-    if result.undecided:
+    if len(result.empty) == len(result.cells):
+        text = "No request is in the domain: nothing was compared."
+    elif result.undecided:
         text = "Whether there is another difference is not decided."
     elif result.verdict is Verdict.HOLDS:
         text = "The two agree on every request of the domain, in every number."

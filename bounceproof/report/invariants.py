@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.report.checks import domain_json, domain_text, finding_json
+from bounceproof.report.checks import finding_json
+from bounceproof.report.domain import Asked, asked_of, domain_json, domain_text
+from bounceproof.report.judged import answer_json
 from bounceproof.report.text import title, wrap
+from bounceproof.solver.ask import Checked
 from bounceproof.solver.histories import Histories
 from bounceproof.solver.lemma import Proof
 from bounceproof.solver.slots import SHAPES
@@ -42,26 +44,33 @@ def _proof_json(proof: Proof) -> dict[str, Any]:
 
 def as_json(results: list[Histories]) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
+    kernels = [
         {
-            "schema": 1,
-            "command": "invariant",
-            "statement": STATEMENT,
-            "assumed": ASSUMED,
-            "kernels": [
-                {
-                    "kernel": result.state.name,
-                    "pool": result.shape.value,
-                    "domain": domain_json(result.domain),
-                    "verdict": result.verdict.shown,
-                    "lemmas": [_proof_json(proof) for proof in result.proofs],
-                    "returned": None
-                    if result.returned is None
-                    else finding_json(BuiltinKernel(result.state), result.returned),
-                }
-                for result in results
-            ],
+            "kernel": result.state.name,
+            "pool": result.shape.value,
+            "domain": domain_json(_asked(result)),
+            "verdict": result.verdict.shown,
+            "lemmas": [_proof_json(proof) for proof in result.proofs],
+            "returned": None
+            if result.returned is None
+            else finding_json(BuiltinKernel(result.state), result.returned),
         }
+        for result in results
+    ]
+    fields = {"statement": STATEMENT, "assumed": ASSUMED, "kernels": kernels}
+    return answer_json("invariant", fields, ())
+
+
+def _asked(*results: Histories) -> Asked:
+    return asked_of(
+        *(
+            Checked(
+                BuiltinKernel(result.state),
+                result.domain,
+                () if result.returned is None else (result.returned,),
+            )
+            for result in results
+        )
     )
 
 
@@ -102,4 +111,4 @@ def as_text(results: list[Histories]) -> str:
     lines += [wrap(STATEMENT), "", wrap(ASSUMED), ""]
     for result in results:
         lines += [*_result_text(result), ""]
-    return "\n".join([*lines, *domain_text(results[0].domain)])
+    return "\n".join([*lines, *domain_text(_asked(*results))])

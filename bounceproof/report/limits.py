@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from bounceproof.report.checks import domain_json, domain_text
+from bounceproof.report.domain import (
+    Asked,
+    asked,
+    domain_json,
+    domain_text,
+    paths_left_out,
+)
+from bounceproof.report.judged import answer_json, judged_text, label, tool_text
 from bounceproof.report.request import reproduce, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
@@ -26,7 +32,7 @@ def _cell_json(result: Limits, limit: CellLimit) -> dict[str, Any]:
     if limit.point is not None:
         side, fields = result.side, single_request(cell, limit.point).fields()
         made = with_pool(side.model, fields, side.simulate(cell, limit.point))
-        request = {"kernel": side.name, **made}
+        request = {"kernel": label(side.model), **made}
     return {
         "page_size": cell.page_size,
         "path": cell.path.value,
@@ -48,24 +54,23 @@ def as_json(result: Limits) -> str:
         {"path": path.value, "areas": areas.value, "form": _form_json(form)}
         for (path, areas), form in result.forms.items()
     ]
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "limit",
-            "kernel": result.side.name,
-            "domain": _domain(result),
-            "verdict": result.verdict.shown,
-            "forms": forms,
-            "cells": [_cell_json(result, limit) for limit in result.cells],
-            "seconds": round(result.seconds, 3),
-        }
-    )
+    fields = {
+        "kernel": label(result.side.model),
+        "domain": domain_json(_asked(result)),
+        "verdict": result.verdict.shown,
+        "forms": forms,
+        "cells": [_cell_json(result, limit) for limit in result.cells],
+        "seconds": round(result.seconds, 3),
+    }
+    return answer_json("limit", fields, [result.side.model])
 
 
-def _domain(result: Limits) -> dict[str, Any]:
-    facts = domain_json(result.domain)
-    masks = sorted({limit.cell.min_align_mask for limit in result.cells})
-    return {**facts, "min_align_mask": ", ".join(f"{mask:#x}" for mask in masks)}
+def _asked(result: Limits) -> Asked:
+    cells = dict.fromkeys(limit.cell for limit in result.cells if limit.asked)
+    every = dict.fromkeys(limit.cell for limit in result.cells)
+    empty = [cell for cell in every if cell not in cells]
+    out = paths_left_out(result.domain, [result.side.model])
+    return asked(result.domain, cells, empty, out)
 
 
 def _safe(limit: CellLimit) -> str:
@@ -77,6 +82,8 @@ def _safe(limit: CellLimit) -> str:
 
 
 def _judged(limit: CellLimit) -> str:
+    if not limit.asked:
+        return "-"
     if limit.safe is None:
         return limit.reason or "nothing fails"
     if not limit.tight:
@@ -148,7 +155,9 @@ _HEADS = {
 
 def as_text(result: Limits) -> str:
     """``limit`` for a reader."""
-    lines = [*title(f"limit {result.side.name}: {_HEADS[result.verdict]}"), ""]
+    model = result.side.model
+    lines = [*title(f"limit {label(model)}: {_HEADS[result.verdict]}"), ""]
+    lines += judged_text([model])
     lines.append(
         wrap(
             "The largest size that every request may have so that an empty pool "
@@ -162,4 +171,5 @@ def as_text(result: Limits) -> str:
         lines += [*_proof_lines(here), *table(_rows(here)), *_example(result, here)]
     if {limit.cell.min_align_mask for limit in result.cells} == set(MASKS):
         lines += ["", wrap("Masks above the granule are left out on paths with one.")]
-    return "\n".join([*lines, "", *domain_text(result.domain)])
+    lines += ["", *domain_text(_asked(result)), *tool_text([model])]
+    return "\n".join(lines)

@@ -30,6 +30,7 @@ def slot_set(
     pad_slots: int = 0,
     size: int | None = None,
     slots: SlotGeometry = MAINLINE,
+    free: int | None = None,
 ) -> list[str]:
     """The slot set of ``slot`` or, where nothing was found, the best attempt.
 
@@ -37,7 +38,8 @@ def slot_set(
 
     ``right`` are the admissible slots of the set, pool-wide or, for an attempt,
     counted from its start.  ``#`` is taken, ``p`` padding, ``|`` a right slot,
-    ``.`` any other; a run that does not fit goes on past the end as ``x``.
+    ``.`` any other; a run that does not fit goes on past the end as ``x``.  ``free`` is
+    a right slot from which ``nslots`` are free within one segment of the device.
     """
     segsize = slots.segsize
     size = segsize if size is None else size
@@ -54,7 +56,8 @@ def slot_set(
         over = slot - first + nslots - size
         lines = _past_the_end(_rows(marks, first), over)
         return [*lines, "         # taken, p padding, | right slot"]
-    begin = min((place % segsize for place in right), default=None)
+    starts = right if free is None else [free]
+    begin = min((place % segsize for place in starts), default=None)
     if begin is None:
         return [*_rows(marks, first), "         no right slot"]
     over = begin + nslots - size
@@ -65,5 +68,7 @@ def slot_set(
         lines = _past_the_end(lines, over)
         note = f"from the first right slot, {nslots} slots end {over} past the {whole}"
         return [*lines, f"         + {note}"]
-    note = f"{nslots} slots would fit here, but the search does not come by"
+    note = f"{nslots} slots from the first right slot, not all of them to be had"
+    if free is not None:
+        note = f"a free run of {nslots} slots at a right slot, not found by the search"
     return [*lines, f"         + {note}"]

@@ -158,17 +158,41 @@ def _verdict(shown: Shown, outcome: dict[str, Any]) -> str:
     return "fails: the search finds no bounce buffer"
 
 
-def _picture(model: KernelModel, shown: Shown, outcome: dict[str, Any]) -> list[str]:
+def _free_run(
+    shown: Shown, right: list[int], nslots: int, taken: list[tuple[int, int]]
+) -> int | None:
+    """The first right slot from which ``nslots`` are free, in one slot set and one
+    segment of the device."""
+    shift, segsize = shown.geometry.shift, shown.geometry.segsize
+    low = shown.seg_boundary_mask >> shift
+    base = (shown.pool_start & shown.seg_boundary_mask) >> shift
+    for slot in right:
+        last = slot + nslots - 1
+        inside = slot % segsize + nslots <= _drawn_slots(shown)
+        segment = ((base + slot) & low) + nslots <= low + 1
+        used = any(a <= last and slot <= b for a, b in taken)
+        if inside and segment and not used:
+            return slot
+    return None
+
+
+def _picture(
+    model: KernelModel,
+    shown: Shown,
+    outcome: dict[str, Any],
+    taken: list[tuple[int, int]],
+) -> list[str]:
     if not outcome["bounced"] or outcome["nslots"] is None:
         return []
-    slot = outcome["slot"]
+    slot, nslots = outcome["slot"], outcome["nslots"]
     first = 0 if slot is None else slot & ~shown.geometry.set_low
     right = _right_slots(model, shown, first)
     padding = int(model.mapping(shown.cell, shown.request()).padding)
     pads, size = padding >> shown.geometry.shift, _drawn_slots(shown)
     if not size:
         return []
-    drawn = slot_set(slot, outcome["nslots"], right, pads, size, shown.geometry)
+    free = None if slot is not None else _free_run(shown, right, nslots, taken)
+    drawn = slot_set(slot, nslots, right, pads, size, shown.geometry, free)
     name = "slot set" if shown.cell.pool_kind is not PoolKind.TRANSIENT else "pool"
     return ["", f"  the {name}:", *drawn]
 
@@ -244,7 +268,7 @@ def tell(
     )
     rows = [("request", masks), ("pool", pool), *arithmetic(model, shown)]
     lines = table([*rows, ("so", _verdict(shown, outcome))])
-    lines += _picture(model, shown, outcome)
+    lines += _picture(model, shown, outcome, more.taken or [])
     if more.taken is not None:
         text = taken_text(more.taken) or "none"
         lines += ["", wrap(f"in use: slots {text}", "  ", "    ")]

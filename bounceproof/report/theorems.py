@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from bounceproof.report.checks import domain_json
+from bounceproof.report.domain import Asked, asked_of, domain_json
+from bounceproof.report.judged import answer_json, judged_text, tool_text
 from bounceproof.report.request import reproduce
 from bounceproof.report.text import size_text, title, wrap
+from bounceproof.solver.ask import Checked
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.properties import MEANING
 from bounceproof.solver.theorem import CONDITIONS, Side, Theorem, Theorems
@@ -60,22 +61,25 @@ def _theorem_json(result: Theorems, theorem: Theorem) -> dict[str, Any]:
 
 def as_json(results: list[Theorems]) -> str:
     """One JSON object, schema 1."""
-    return json.dumps(
+    kernels = [
         {
-            "schema": 1,
-            "command": "theorem",
-            "statement": STATEMENT,
-            "conditions": {c.name: c.text for c in CONDITIONS},
-            "kernels": [
-                {
-                    "kernel": result.model.name,
-                    "domain": domain_json(result.domain),
-                    "theorems": [_theorem_json(result, t) for t in result.theorems],
-                }
-                for result in results
-            ],
+            "kernel": result.model.name,
+            "domain": domain_json(_asked(result)),
+            "theorems": [_theorem_json(result, t) for t in result.theorems],
         }
-    )
+        for result in results
+    ]
+    fields = {
+        "statement": STATEMENT,
+        "conditions": {c.name: c.text for c in CONDITIONS},
+        "kernels": kernels,
+    }
+    return answer_json("theorem", fields, [result.model for result in results])
+
+
+def _asked(result: Theorems) -> Asked:
+    findings = tuple(theorem.finding for theorem in result.theorems)
+    return asked_of(Checked(result.model, result.domain, findings))
 
 
 def _repair(theorem: Theorem) -> list[str]:
@@ -118,6 +122,8 @@ def as_text(results: list[Theorems]) -> str:
     """``theorem`` for a reader."""
     lines = [*title("theorem: granule and min_align_mask work together"), ""]
     lines += [wrap(STATEMENT), ""]
+    models = [result.model for result in results]
+    lines += judged_text(models)
     for result in results:
         lines += [*title(result.model.name)]
         for theorem in result.theorems:
@@ -126,4 +132,5 @@ def as_text(results: list[Theorems]) -> str:
     asked = dict.fromkeys(t.finding.prop for r in results for t in r.theorems)
     lines.append("The properties:")
     lines += [wrap(f"{p.value}: {MEANING[p]}", "  ", "    ") for p in asked]
+    lines += tool_text(models)
     return "\n".join(lines)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
@@ -34,8 +34,11 @@ from bounceproof.solver.verdict import (
     Question,
     Shown,
     Verdict,
+    Watch,
     exit_code,
     overall,
+    told,
+    unwatched,
 )
 
 UNROLLED_SLOTS = 256
@@ -48,6 +51,19 @@ class Checked:
     model: KernelModel
     domain: Domain
     findings: tuple[Finding, ...]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells in which a question was put."""
+        asked = (c for finding in self.findings for c in finding.cells)
+        kept = (c.cell for c in asked if c.verdict is not Verdict.NO_REQUEST)
+        return tuple(dict.fromkeys(kept))
+
+    @property
+    def empty(self) -> tuple[Cell, ...]:
+        """The cells in which no request lies."""
+        every = (c.cell for finding in self.findings for c in finding.cells)
+        return tuple(dict.fromkeys(c for c in every if c not in self.cells))
 
     @property
     def name(self) -> str:
@@ -77,15 +93,19 @@ class Proved:
     """``prove``: the base, the kernel, and what the base handles better.
 
     ``worse`` has a finding for each property, broken where some request fares worse.
+    ``pairs``: the kernel's cells with the base's that have the same requests.
     """
 
     base: Checked
     kernel: Checked
     worse: tuple[Finding, ...]
+    pairs: dict[Cell, Cell] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
-        return exit_code(f.verdict for f in (*self.kernel.findings, *self.worse))
+        ours = [f for f in self.base.findings if f.verdict is Verdict.DISAGREE]
+        every = (*self.kernel.findings, *self.worse, *ours)
+        return exit_code(finding.verdict for finding in every)
 
 
 def _again(
@@ -144,7 +164,11 @@ def _with_lists(model: KernelModel, found: Finding) -> Finding:
 
 
 def check_kernel(
-    model: KernelModel, domain: Domain, properties: list[Property], seconds: float
+    model: KernelModel,
+    domain: Domain,
+    properties: list[Property],
+    seconds: float,
+    watch: Watch = unwatched,
 ) -> Checked:
     """Ask every property of ``model`` over ``domain``."""
     every = cells_with_limits(model, domain)
@@ -162,7 +186,7 @@ def check_kernel(
         wanted = replace(wanted, geometry=model.geometry)
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
-        wanted = replace(wanted, unfinished=left, placeable=where_to)
+        wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
         found = _with_lists(model, _ask(wanted))
         pages = {cell.page_size for cell, _ in cells}
         findings.append(as_started(found, (model,), pages, wanted))
@@ -210,7 +234,12 @@ def _numbered(
 
 
 def _worse(
-    prop: Property, old: KernelModel, new: KernelModel, domain: Domain, seconds: float
+    prop: Property,
+    old: KernelModel,
+    new: KernelModel,
+    domain: Domain,
+    seconds: float,
+    watch: Watch = unwatched,
 ) -> Finding:
     """A request that both drivers may send, that breaks ``prop`` in ``new`` alone."""
     pairs = _paired_cells(old, new, domain)
@@ -230,10 +259,10 @@ def _worse(
         (cell, limit) for cell, (_, limit) in pairs.items() if applies(prop, cell.path)
     )
     spot = _both_placements(old, new, pairs, domain)
-    hunted = Hunt(prop, domain, cells, question, run, confirm, seconds, None, spot)
+    hunted = Hunt(prop, domain, cells, question, run, confirm, seconds)
+    hunted = replace(hunted, placeable=spot, watch=watch, geometry=new.geometry)
     pages = {cell.page_size for cell, _ in cells}
-    found = _ask(replace(hunted, geometry=new.geometry))
-    return as_started(found, (old, new), pages)
+    return as_started(_ask(hunted), (old, new), pages)
 
 
 def _both_placements(
@@ -259,16 +288,20 @@ def prove_kernel(
     domain: Domain,
     properties: list[Property],
     seconds: float,
+    watch: Watch = unwatched,
 ) -> Proved:
     """Ask base and kernel, and what got worse between them."""
-    before = check_kernel(base, domain, properties, seconds)
     if base == kernel:
-        return Proved(before, before, ())
-    after = check_kernel(kernel, domain, properties, seconds)
+        only = check_kernel(base, domain, properties, seconds, watch)
+        return Proved(only, only, ())
+    before = check_kernel(base, domain, properties, seconds, told(watch, "base"))
+    after = check_kernel(kernel, domain, properties, seconds, told(watch, "kernel"))
     broken_now = {f.prop for f in after.findings if f.verdict is not Verdict.HOLDS}
+    pairs = _paired_cells(base, kernel, domain)
     worse = [
-        _worse(prop, base, kernel, domain, seconds)
+        _worse(prop, base, kernel, domain, seconds, told(watch, "what got worse"))
         for prop in properties
         if prop in broken_now
     ]
-    return Proved(before, after, tuple(worse))
+    cells = {cell: theirs for cell, (theirs, _) in pairs.items()}
+    return Proved(before, after, tuple(worse), cells)

@@ -146,7 +146,8 @@ def hunt(wanted: Hunt) -> Finding:
     started = monotonic()
     best: _Best | None = None
     verdicts = []
-    for cell, limit in wanted.cells:
+    for number, (cell, limit) in enumerate(wanted.cells, 1):
+        wanted.watch(f"{wanted.prop}, cell {number} of {len(wanted.cells)}")
         verdict, best = _search_cell(wanted, cell, limit, best)
         verdicts.append(verdict)
     cells = tuple(verdicts)

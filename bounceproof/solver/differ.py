@@ -10,7 +10,7 @@ with any mask, both kernels get the same one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from time import monotonic
 from typing import Any
@@ -40,7 +40,7 @@ from bounceproof.solver.minimum import Minimum, Point, minimise, smaller
 from bounceproof.solver.properties import EXTRAS, Property
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula
-from bounceproof.solver.verdict import LEADING, NO_REQUEST, Verdict
+from bounceproof.solver.verdict import LEADING, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Class:
 class Differences:
     """Every difference over the domain.
 
-    ``undecided`` are cells in which the solver or the formulas gave up, with reasons.
+    ``undecided`` are cells in which the solver or the formulas gave up, with reasons;
+    in those of ``empty`` no request lies.
     """
 
     a: Side
@@ -96,6 +97,7 @@ class Differences:
     classes: tuple[Class, ...]
     undecided: tuple[tuple[PairedCell, str], ...]
     seconds: float
+    empty: tuple[PairedCell, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -103,7 +105,7 @@ class Differences:
             return Verdict.DISAGREE
         if self.classes:
             return Verdict.BROKEN
-        decided = self.cells and not self.undecided
+        decided = len(self.empty) < len(self.cells) and not self.undecided
         return Verdict.HOLDS if decided else Verdict.UNKNOWN
 
     @property
@@ -284,6 +286,24 @@ class _Search:
         found = minimise(name, question, space.ordered(), known, self.seconds)
         self.best[kind] = (paired, found)
 
+    def empty(self, cells: tuple[PairedCell, ...]) -> tuple[PairedCell, ...]:
+        """The cells without any request; what is not known there is undecided."""
+        found = []
+        seen = {paired for pairs in self.where.values() for paired in pairs}
+        for paired in cells:
+            if paired in seen:
+                continue
+            largest = max(paired.limit_a, paired.limit_b)
+            geometry = self.a.model.geometry(paired.cell.page_size)
+            space = variables(self.domain, paired.cell, largest, (), geometry)
+            name = f"domain of {_label(paired)}"
+            answer = ask(Query(name, space.constraint), self.seconds)
+            if answer.status is Status.UNSAT:
+                found.append(paired)
+            elif answer.status is Status.UNKNOWN:
+                self.undecided.append((paired, answer.reason or "no answer"))
+        return tuple(found)
+
     def member(self, kind: Kind) -> Member:
         """The smallest member of ``kind``, run in both simulators."""
         paired, found = self.best[kind]
@@ -406,33 +426,13 @@ def differences(
     search = _Search(a, b, domain, tuple(properties), seconds)
     for paired in cells:
         search.cell(paired)
+    empty = search.empty(cells)
     found = [
         Class(kind, tuple(search.where[kind]), search.member(kind))
         for kind in sorted(search.best, key=_order)
     ]
     undecided = tuple(search.undecided)
-    if not found and not undecided:
-        undecided = _vacuous(search, cells)
     took = monotonic() - started
     asked = tuple(properties)
-    return Differences(a, b, domain, asked, cells, tuple(found), undecided, took)
-
-
-def _vacuous(
-    search: _Search, cells: tuple[PairedCell, ...]
-) -> tuple[tuple[PairedCell, str], ...]:
-    """What is not known where no cell differs: whether any request lies in a cell.
-
-    Cells without a request say nothing beside others that have some.
-    """
-    empty, open_ = [], []
-    for paired in cells:
-        most = max(paired.limit_a, paired.limit_b)
-        geometry = search.a.model.geometry(paired.cell.page_size)
-        space = variables(search.domain, paired.cell, most, (), geometry)
-        answer = ask(Query(f"domain of {_label(paired)}", space.constraint))
-        if answer.status is Status.UNKNOWN:
-            open_.append((paired, answer.reason or "no answer"))
-        elif answer.status is Status.UNSAT:
-            empty.append((paired, NO_REQUEST))
-    return tuple(open_ or (empty if len(empty) == len(cells) else ()))
+    result = Differences(a, b, domain, asked, cells, tuple(found), undecided, took)
+    return replace(result, empty=empty)

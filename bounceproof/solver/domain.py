@@ -77,6 +77,16 @@ class Domain:
                 if model.unsupported(path) is None and lacking is None:
                     yield from self._of_page(model, page, path)
 
+    def left_out(self, model: KernelModel) -> tuple[tuple[Path, str], ...]:
+        """The paths that ``model`` has no cell of, each with the reason."""
+        found = []
+        for path in self.paths():
+            reason = model.unsupported(path)
+            reason = reason or lacks_pool(model, self.pool_kind, path)
+            if reason is not None:
+                found.append((path, reason))
+        return tuple(found)
+
     def _of_page(self, model: KernelModel, page: int, path: Path) -> Iterator[Cell]:
         masks = self.device.masks(model, page)
         if self.min_align_mask is not None:

@@ -10,7 +10,7 @@ import z3
 
 from bounceproof.models.word import Truth
 from bounceproof.solver.plain import plain
-from bounceproof.solver.second import Second, decide, second_version
+from bounceproof.solver.second import Second, available, decide, second_version
 from bounceproof.solver.terms import formula
 
 
@@ -48,6 +48,12 @@ z3.set_param("ctrl_c", False)
 def solver_version() -> str:
     """The versions of the solvers that answer."""
     return f"z3 {z3.get_version_string()}, {second_version()}"
+
+
+def solver_versions() -> dict[str, str | None]:
+    """Solver to its version, None where it is not installed."""
+    second = second_version().removeprefix("bitwuzla ") if available() else None
+    return {"z3": z3.get_version_string(), "bitwuzla": second}
 
 
 def _solver(seconds: float) -> z3.Solver:

@@ -127,6 +127,23 @@ class Shown:
     history: dict[str, Any] | None = None
 
 
+Watch = Callable[[str], None]
+"""Hears, for whoever waits, what is asked next."""
+
+
+def unwatched(text: str) -> None:
+    """Nobody waits."""
+
+
+def told(watch: Watch, who: str) -> Watch:
+    """``watch``, which hears of whom something is asked too."""
+
+    def telling(text: str) -> None:
+        watch(f"{who}: {text}")
+
+    return telling
+
+
 Simulate = Callable[[Cell, Point], Shown]
 
 
@@ -153,6 +170,7 @@ class Hunt:
     unfinished: Question | None = None
     placeable: Question | None = None
     geometry: Callable[[int], SlotGeometry] = lambda page_size: MAINLINE
+    watch: Watch = unwatched
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""

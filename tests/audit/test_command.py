@@ -27,7 +27,7 @@ def test_a_line_a_cell_and_what_narrows_it_down(run: Run, store: list[str]) -> N
         "kernel property device page path   limit verdict  smallest",
         "v6.12  aligned  nvme   64K  direct 252K  broken   512 at 0x0 [1]",
         "v6.12  halts    nvme   64K  direct 252K  holds",
-        "[1] only orig_addr 0 breaks it: the search takes 0 for no address",
+        "[1] only orig_addr 0 breaks it",
         "2 cells: 1 holds, 1 broken; 0 of them from the store",
     ]
     again = run("audit", *BROKEN, *store)
@@ -62,7 +62,7 @@ def test_markdown_has_the_verdicts(run: Run, store: list[str]) -> None:
         "| --- | --- | --- | --- | --- | --- |",
         "| `v6.12` | 64K | direct | 252K | **broken** from 512 [1] | holds |",
         "",
-        "* [1] only orig_addr 0 breaks it: the search takes 0 for no address",
+        "* [1] only orig_addr 0 breaks it",
     ]
 
 
@@ -80,7 +80,7 @@ def test_unknown_has_its_reason_and_code(run: Run, store: list[str]) -> None:
     hard = [*CELLS, "--property", "fits", "--timeout", "0.001", *store]
     result = run("audit", *hard)
     assert result.code == 3
-    assert "unknown  fits direct page 65536..." in result.out
+    assert "unknown  fits domain page 65536..." in result.out
 
 
 @pytest.mark.parametrize(

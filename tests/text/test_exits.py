@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -87,7 +88,10 @@ def test_a_missing_module_is_named(module: str, arguments: tuple[str, ...]) -> N
         "from bounceproof.__main__ import run; run()"
     )
     words = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    compiled = {**os.environ, "BOUNCEPROOF_JIT": "1"}
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env=compiled
+    )
     assert done.returncode == 4
     assert done.stderr.startswith(f"bounceproof: the Python module {module}")
     assert done.stderr.count("\n") == 1
