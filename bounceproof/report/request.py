@@ -122,13 +122,14 @@ def _drawn_slots(shown: Shown) -> int:
     return min(shown.area_nslabs, shown.geometry.segsize)
 
 
-def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
+def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int] | None:
+    """The slots that the code's alignment test accepts; None where that is unknown."""
     request = shown.request()
     mapping = model.mapping(shown.cell, request)
     try:
         every = cases(model, shown.cell, mapping)
     except NoSearchRule:
-        return []
+        return None
     for case in every:
         if not bool(case.guard):
             continue
@@ -138,8 +139,8 @@ def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int]:
         try:
             return [s for s in slots if bool(search.admissible(Word(s, UNSIGNED_INT)))]
         except NoClosedForm:
-            return []
-    return []
+            return None
+    return None
 
 
 def _verdict(shown: Shown, outcome: dict[str, Any]) -> str:
@@ -189,10 +190,10 @@ def _picture(
     right = _right_slots(model, shown, first)
     padding = int(model.mapping(shown.cell, shown.request()).padding)
     pads, size = padding >> shown.geometry.shift, _drawn_slots(shown)
-    if not size:
+    if not size or (slot is None and right is None):
         return []
-    free = None if slot is not None else _free_run(shown, right, nslots, taken)
-    drawn = slot_set(slot, nslots, right, pads, size, shown.geometry, free)
+    free = None if slot is not None else _free_run(shown, right or [], nslots, taken)
+    drawn = slot_set(slot, nslots, right or [], pads, size, shown.geometry, free)
     name = "slot set" if shown.cell.pool_kind is not PoolKind.TRANSIENT else "pool"
     return ["", f"  the {name}:", *drawn]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell, KernelModel, RunsHistories
+from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
 from bounceproof.models.search import NoClosedForm, NoSearchRule
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
@@ -28,6 +28,7 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.started import as_started
 from bounceproof.solver.verdict import (
+    CellVerdict,
     Counterexample,
     Finding,
     Hunt,
@@ -233,6 +234,25 @@ def _numbered(
     return numbered
 
 
+def _right_before(
+    old: KernelModel, found: Finding, pairs: dict[Cell, tuple[Cell, int]]
+) -> Finding | None:
+    """The kernel's own counterexample, where running it in the base shows it right.
+
+    It is the smallest that got worse where it is the smallest of all.
+    """
+    example = found.counterexample
+    if example is None or not found.confirmed or example.cell not in pairs:
+        return None
+    cell, limit = pairs[example.cell]
+    if example.point["size"] > limit or cell.pool_kind is PoolKind.TRANSIENT:
+        return None
+    if shows(found.prop, old, cell, example.point):
+        return None
+    cells = (CellVerdict(example.cell, limit, Verdict.BROKEN),)
+    return replace(found, verdict=Verdict.BROKEN, cells=cells, reason=None, note=None)
+
+
 def _worse(
     prop: Property,
     old: KernelModel,
@@ -296,12 +316,13 @@ def prove_kernel(
         return Proved(only, only, ())
     before = check_kernel(base, domain, properties, seconds, told(watch, "base"))
     after = check_kernel(kernel, domain, properties, seconds, told(watch, "kernel"))
-    broken_now = {f.prop for f in after.findings if f.verdict is not Verdict.HOLDS}
     pairs = _paired_cells(base, kernel, domain)
+    hears = told(watch, "what got worse")
     worse = [
-        _worse(prop, base, kernel, domain, seconds, told(watch, "what got worse"))
-        for prop in properties
-        if prop in broken_now
+        _right_before(base, found, pairs)
+        or _worse(found.prop, base, kernel, domain, seconds, hears)
+        for found in after.findings
+        if found.verdict is not Verdict.HOLDS
     ]
     cells = {cell: theirs for cell, (theirs, _) in pairs.items()}
     return Proved(before, after, tuple(worse), cells)
