@@ -33,13 +33,19 @@ def conform(
 
     Decision by decision and for all inputs, or the smallest input on which they
     differ.  --page-size, --granule, --path and --min-align-mask narrow it down.
+
+    Exit codes: 0 the same, 1 they differ, 2 usage or input, 3 unknown, 4 an error of
+    bounceproof's own.
     """
     built, read = model_of(kernel), tree_model(tree, patches, settings)
     from bounceproof.report import conformance
+    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.conform import conform as compare
 
     options["device_name"] = "generic"
-    result = compare(built, read, domain_of([built], options), timeout)
+    domain = domain_of([built], options)
+    with StatusLine() as watch:
+        result = compare(built, read, domain, timeout, watch)
     tell = conformance.as_json if as_json else conformance.as_text
     say(tell(built, read, result))
     return result.verdict.exit_code

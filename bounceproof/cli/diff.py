@@ -44,18 +44,20 @@ def diff(
     by; aligned if left out.  --patch is applied to B.
 
     Exit codes: 0 the two agree on the whole domain, 1 they differ, 2 usage or input,
-    3 unknown, 4 solver and simulator disagree.
+    3 unknown, 4 an error of bounceproof's own.
     """
     interpret_single_requests()
     models = [model_of(a, (), settings if is_tree(a) else ())]
     models.append(model_of(b, patches, settings if is_tree(b) else ()))
     from bounceproof.report import differences as report
+    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.differ import differences
     from bounceproof.solver.differ_side import side_of
 
     domain = domain_of(models, options)
     judged = properties_of(properties or ("aligned",))
     one, other = (side_of(model) for model in models)
-    result = differences(one, other, domain, judged, timeout)
+    with StatusLine() as watch:
+        result = differences(one, other, domain, judged, timeout, watch)
     say(report.as_json(result) if as_json else report.as_text(result))
     return result.exit_code

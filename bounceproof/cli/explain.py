@@ -72,7 +72,7 @@ def explain(
         scan = scan_log(stream, name)
     explanations = list(explain(scan, Asked(model, state, device, given)))
     render = render_json if as_json else render_text
-    say(render(scan, explanations))
+    say(render(scan, explanations, model))
     return 0
 
 

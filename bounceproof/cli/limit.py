@@ -43,14 +43,17 @@ def limit(
     are asked about apart unless --nslabs or --nareas is given.
 
     Exit codes: 0 the driver's limit is safe everywhere, 1 it is too high somewhere,
-    2 usage or input, 3 unknown, 4 solver and simulator disagree.
+    2 usage or input, 3 unknown, 4 an error of bounceproof's own.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import limits as report
+    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.differ_side import side_of
     from bounceproof.solver.limit import limits
 
-    result = limits(side_of(model), domain_of([model], options), timeout)
+    domain = domain_of([model], options)
+    with StatusLine() as watch:
+        result = limits(side_of(model), domain, timeout, watch)
     say(report.as_json(result) if as_json else report.as_text(result))
     return result.verdict.exit_code

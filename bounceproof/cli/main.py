@@ -31,7 +31,7 @@ from bounceproof.errors import (
 
 COMMANDS = {
     "check": "Check the contract of a kernel; show the smallest counterexample.",
-    "prove": "Prove a kernel, show its base's counterexamples and what got worse.",
+    "prove": "Say what fixes or patches fixed, left broken and made worse.",
     "simulate": "Run requests on real slots and show or print what happens.",
     "diff": "The requests on which two kernels differ, as classes.",
     "limit": "The largest size that never fails, beside the limit in use.",

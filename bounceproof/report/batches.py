@@ -21,6 +21,7 @@ from bounceproof.models.defaults import FIELDS, complete
 from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel
 from bounceproof.models.validate import BadInput
+from bounceproof.report.judged import label
 from bounceproof.report.simulations import run_requests
 from bounceproof.simulator.single import SingleRequest
 
@@ -109,7 +110,7 @@ def _answers(work: list[tuple[KernelModel, SingleRequest]]) -> Iterator[str]:
         requests = [request for _, request in group]
         outcomes = run_requests(model, requests)
         for request, outcome in zip(requests, outcomes, strict=True):
-            yield json.dumps({"kernel": model.name, **request.fields(), **outcome})
+            yield json.dumps({"kernel": label(model), **request.fields(), **outcome})
 
 
 def _parsed(

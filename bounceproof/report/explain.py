@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +12,8 @@ from bounceproof.logs.remedy import Trial
 from bounceproof.logs.scan import Scan
 from bounceproof.logs.verdict import CellResult, Verdict
 from bounceproof.models.catalog import FIXES
+from bounceproof.models.request import KernelModel
+from bounceproof.report.judged import answer_json, judged_text
 from bounceproof.report.text import size_text, table, title, wrap
 
 MOST_FIXES = 4
@@ -107,19 +108,18 @@ def _fix_json(trial: Trial) -> dict[str, Any]:
     }
 
 
-def render_json(scan: Scan, explanations: list[Explanation]) -> str:
-    """The whole answer as one JSON object."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "explain",
-            "messages": [message_json(e) for e in explanations],
-            "left_out": len(scan.seen) - len(explanations),
-            "cut_lines": scan.cut_lines,
-            "boots": len(scan.boots),
-            "bytes": scan.bytes_read,
-        }
-    )
+def render_json(
+    scan: Scan, explanations: list[Explanation], model: KernelModel | None = None
+) -> str:
+    """The whole answer as one JSON object; ``model`` is what the user named."""
+    fields = {
+        "messages": [message_json(e) for e in explanations],
+        "left_out": len(scan.seen) - len(explanations),
+        "cut_lines": scan.cut_lines,
+        "boots": len(scan.boots),
+        "bytes": scan.bytes_read,
+    }
+    return answer_json("explain", fields, [] if model is None else [model])
 
 
 def _range(low: int, high: int) -> str:
@@ -335,9 +335,12 @@ def _note_lines(note: Note) -> list[str]:
     return [*lines, *_bullets("Fixes:", fixes), *_bullets("Today:", list(note.advice))]
 
 
-def render_text(scan: Scan, explanations: list[Explanation]) -> str:
+def render_text(
+    scan: Scan, explanations: list[Explanation], model: KernelModel | None = None
+) -> str:
     """The whole answer as text that pastes into a mail."""
-    lines = [line for e in explanations for line in message_text(e)]
+    lines = [] if model is None else judged_text([model])
+    lines += [line for e in explanations for line in message_text(e)]
     left = len(scan.seen) - len(explanations)
     if left:
         lines.append(

@@ -8,6 +8,8 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import KernelModel, RunsHistories
+from bounceproof.report.judged import judged_text, label
+from bounceproof.report.simulations import of_tree
 from bounceproof.report.text import title, wrap
 from bounceproof.simulator.history import run_history
 from bounceproof.simulator.history_types import HistoryError, complete_history
@@ -62,9 +64,11 @@ def render(model: KernelModel, text: str, as_json: bool) -> str:
     machine, ops = _read(text)
     records = _run(model, machine, ops)
     if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": model.name}
-        return json.dumps({**named, "machine": machine, "calls": records})
-    lines = title(f"simulate {model.name}: {len(ops)} calls")
+        named = {"schema": 1, "command": "simulate", "kernel": label(model)}
+        said = {"machine": machine, "calls": records}
+        return json.dumps({**named, **said, **of_tree(model)})
+    lines = title(f"simulate {label(model)}: {len(ops)} calls")
+    lines += judged_text([model])
     for number, (op, record) in enumerate(zip(ops, records, strict=True)):
         lines += _call(number, op, record)
     return "\n".join(lines)

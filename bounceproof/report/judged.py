@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from bounceproof import __version__
 from bounceproof.models.request import Configured, KernelModel
 from bounceproof.report.text import table, wrap
-from bounceproof.solver.engine import solver_versions
 
 if TYPE_CHECKING:
     from bounceproof.source.tree.provenance import HunkJudged, Judged, PatchJudged
@@ -78,18 +77,22 @@ def judged_json(record: Judged) -> dict[str, Any]:
 
 def tool_json() -> dict[str, str | None]:
     """The versions of what gave the answer; None for what is not installed."""
+    from bounceproof.solver.engine import solver_versions
+
     python = platform.python_version()
     return {"bounceproof": __version__, "python": python, **solver_versions()}
+
+
+def sources_json(models: Iterable[KernelModel]) -> list[dict[str, Any]]:
+    """The records of those kernels that were read from files, as JSON."""
+    return [judged_json(record) for record in judged_of(models)]
 
 
 def answer_json(
     command: str, fields: dict[str, Any], models: Iterable[KernelModel]
 ) -> str:
     """One JSON object, schema 1: the answer, what was judged, and with what."""
-    about = {
-        "sources": [judged_json(record) for record in judged_of(models)],
-        "tool": tool_json(),
-    }
+    about = {"sources": sources_json(models), "tool": tool_json()}
     return json.dumps({"schema": 1, "command": command, **fields, **about})
 
 

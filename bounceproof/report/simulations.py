@@ -8,6 +8,7 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import KernelModel, RunsItself
+from bounceproof.report.judged import judged_text, label, sources_json
 from bounceproof.report.request import Extras, cell_of, tell
 from bounceproof.report.text import size_both, title
 from bounceproof.simulator.occupancy import Runs, simulate_taken
@@ -45,9 +46,16 @@ def render(
     """
     outcome = _run(model, SingleRequest(**fields), taken)
     if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": model.name}
+        named = {"schema": 1, "command": "simulate", "kernel": label(model)}
         more = {} if taken is None else {"taken": [list(run) for run in taken]}
-        return json.dumps({**named, **fields, **outcome, **more})
+        return json.dumps({**named, **fields, **outcome, **more, **of_tree(model)})
     cell = cell_of(fields)
-    head = title(f"simulate {model.name}: {size_both(fields['size'])}")
+    head = title(f"simulate {label(model)}: {size_both(fields['size'])}")
+    head += judged_text([model])
     return "\n".join([*head, *tell(model, cell, fields, outcome, Extras(taken))])
+
+
+def of_tree(model: KernelModel) -> dict[str, Any]:
+    """What JSON says beside of a kernel that was read from files."""
+    sources = sources_json([model])
+    return {"sources": sources} if sources else {}

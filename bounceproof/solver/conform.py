@@ -33,7 +33,7 @@ from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import Point, minimise, value_of
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula, term_id, variable
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.verdict import Verdict, Watch, unwatched
 
 MASKS = (0, IO_TLB_SIZE - 1, 0xFFF, 0xFFFF)
 _WORDS = ("padding", "total", "printed", "nslots", "alloc_align_mask")
@@ -71,7 +71,11 @@ class Conformance:
 
 
 def conform(
-    built: KernelModel, read: KernelModel, domain: Domain, seconds: float
+    built: KernelModel,
+    read: KernelModel,
+    domain: Domain,
+    seconds: float,
+    watch: Watch = unwatched,
 ) -> Conformance:
     """Compare two kernels over the pages, granules, paths and masks of ``domain``."""
     differences: list[Difference] = []
@@ -79,6 +83,7 @@ def conform(
     compared = cells = 0
     for cell in _cells(built, read, domain, differences):
         cells += 1
+        watch(f"cell {cells}")
         for found in (
             *_slots(built, read, cell),
             *_numbers(built, read, cell, domain.device),

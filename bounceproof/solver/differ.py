@@ -40,7 +40,7 @@ from bounceproof.solver.minimum import Minimum, Point, minimise, smaller
 from bounceproof.solver.properties import EXTRAS, Property
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.terms import formula
-from bounceproof.solver.verdict import LEADING, Verdict
+from bounceproof.solver.verdict import LEADING, Verdict, Watch, unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +415,7 @@ def differences(
     domain: Domain,
     properties: list[Property],
     seconds: float = DEFAULT_TIMEOUT,
+    watch: Watch = unwatched,
 ) -> Differences:
     """The classes of requests on which ``a`` and ``b`` differ, and proof of no other.
 
@@ -424,7 +425,8 @@ def differences(
     started = monotonic()
     cells = tuple(paired_cells(a, b, domain))
     search = _Search(a, b, domain, tuple(properties), seconds)
-    for paired in cells:
+    for number, paired in enumerate(cells, 1):
+        watch(f"cell {number} of {len(cells)}")
         search.cell(paired)
     empty = search.empty(cells)
     found = [

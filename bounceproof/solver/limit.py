@@ -24,7 +24,7 @@ from bounceproof.solver.limit_form import ClosedForm, Known, fit
 from bounceproof.solver.minimum import Point, minimise, point_of
 from bounceproof.solver.properties import Property, broken
 from bounceproof.solver.started import unproved_start
-from bounceproof.solver.verdict import NO_REQUEST, Verdict
+from bounceproof.solver.verdict import NO_REQUEST, Verdict, Watch, unwatched
 
 MASKS = (0xFFFF, 0xFFF, 0)
 """The min_align_masks asked about where none is given and the device allows more."""
@@ -221,12 +221,19 @@ def _likely(geometry: SlotGeometry, cell: Cell, step: int) -> int:
     return geometry.set_bytes - (mask + 1 if mask else 0) + step
 
 
-def limits(side: Side, domain: Domain, seconds: float = DEFAULT_TIMEOUT) -> Limits:
+def limits(
+    side: Side,
+    domain: Domain,
+    seconds: float = DEFAULT_TIMEOUT,
+    watch: Watch = unwatched,
+) -> Limits:
     """The limit of every cell, and closed forms."""
     started = monotonic()
     found: list[CellLimit] = []
     seen: dict[tuple[object, ...], int] = {}
-    for cell in cells_of(side, domain):
+    cells = cells_of(side, domain)
+    for number, cell in enumerate(cells, 1):
+        watch(f"cell {number} of {len(cells)}")
         step = step_of(domain, cell.path, cell.page_size)
         slots = side.model.geometry(cell.page_size)
         finder = _Finder(side, domain, step, seconds)
