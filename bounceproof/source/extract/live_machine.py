@@ -14,19 +14,19 @@ from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.core import in_bits
-from bounceproof.source.eval.memory import Address, Location, Poison, State, Value
+from bounceproof.source.eval.memory import Address, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds
 from bounceproof.source.extract.loops import Loops, Span
-from bounceproof.source.extract.machine import POOL_START, Layout, Machine, u64
-from bounceproof.source.extract.record import Key, Record, Write, element_of, key_of
+from bounceproof.source.extract.machine import POOL_START, Layout, u64
+from bounceproof.source.extract.record import Write, element_of, key_of
+from bounceproof.source.extract.record_machine import RecordMachine
 from bounceproof.source.extract.search import MANY_SLOTS, Shape
 from bounceproof.source.program.program import Program
 
 _AMPLE = 0xFFFF
-_FIRST_UNTOUCHED = 5
 
 
-class LiveMachine(Machine):
+class LiveMachine(RecordMachine):
     """A :class:`Machine` whose slots and areas are a :class:`Record`.
 
     ``slot`` (unsigned int, of area 0) is where the search ends, ``room`` what list[]
@@ -37,68 +37,22 @@ class LiveMachine(Machine):
         super().__init__(program, cell, Layout(u64(POOL_START)))
         self.shape = shape
         self.slot = Word(0, U32)
-        self._roots = {self.slots[0], self.areas[0], *self._single_arrays()}
-        self._initial = Record(self._stated())
-        self.record = self._initial
-        self.list_key: Key = self.slots[0], "" if self.single else "list"
         self._set_room(Word(_AMPLE, U64))
-        self._detach()
         self._loops = Loops(self, self.list_key)
         self.hooks["iommu_is_span_boundary"] = lambda state, a, n: Word(0, INT)
         self.hooks[shape.function.name] = self._found
 
     # Memory.
 
-    def _single_arrays(self) -> set[int]:
-        """The arrays that slots are kept in before struct io_tlb_slot."""
-        if not self.single:
-            return set()
-        return {root for root, thing in self.objects.items() if self._of_slots(root)}
-
-    def _of_slots(self, root: int) -> bool:
-        return (root, _FIRST_UNTOUCHED) in self.start_state.memory
-
-    def _stated(self) -> dict[Key, Word]:
-        """What the pool's initialisation leaves in a slot and in an area."""
-        stated: dict[Key, Word] = {}
-        for at, value in self.start_state.memory.items():
-            if at[0] not in self._roots or not isinstance(value, Word):
-                continue
-            if at[1] == (0 if at[0] == self.areas[0] else _FIRST_UNTOUCHED):
-                stated[key_of(at)] = value
-        for root, tag in (
-            (self.slots[0], "io_tlb_slot"),
-            (self.areas[0], "io_tlb_area"),
-        ):
-            for name, entry in self.program.structs.get(tag, {}).items():
-                if isinstance(entry.type, c.IntType) and self.objects[root].zeroed:
-                    stated.setdefault((root, name), Word(0, entry.type.ctype))
-        return stated
-
-    def _detach(self) -> None:
-        memory = self.start_state.memory
-        for at in [at for at in memory if at[0] in self._roots]:
-            del memory[at]
-        self.sinks = set(self._roots)
-        for root in self._roots:
-            self.objects[root].read = self._read
-            self.objects[root].write = self._write
-
-    def _read(self, state: State, at: Location) -> Value | None:
-        return self.record.read(state, at)
-
-    def _write(self, state: State, at: Location, value: Value) -> None:
-        self.record.write(state, at, value)
-
     def _set_room(self, room: Word) -> None:
-        held = self._initial.stated.get(self.list_key)
+        held = self.initial.stated.get(self.list_key)
         if held is not None:
-            self._initial.stated[self.list_key] = room.cast(held.ctype)
+            self.initial.stated[self.list_key] = room.cast(held.ctype)
 
     def begin(self, pool: Pool, slot: Word, room: Word | None = None) -> State:
         """A pool in which ``slot`` is the one to be found; the record starts anew."""
         self._set_room(Word(_AMPLE, U64) if room is None else room)
-        self.record = self._initial.copy()
+        self.record = self.initial.copy()
         self.slot = slot
         self.events.clear()
         state = self.start_state.fork(TRUE)
@@ -214,7 +168,7 @@ class LiveMachine(Machine):
             raise self.fail(statement, "a loop over slots that only assigns to them")
         at, kind, bits = self._loops.target(expr.target, name, state)
         key = key_of(at)
-        if at[0] not in self._roots:
+        if at[0] not in self.roots:
             raise self.fail(statement, "a loop over slots that only assigns to them")
         if span is None:
             if key != self.list_key:
