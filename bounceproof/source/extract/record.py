@@ -36,15 +36,19 @@ class Write:
 
 @dataclass(slots=True)
 class Record:
-    """The fields of some arrays: their ``stated`` values and the writes, in order."""
+    """The fields of some arrays: their ``stated`` values and the writes, in order.
+
+    ``before``: what a field held by element, where that is no stated value.
+    """
 
     stated: dict[Key, Word]
     writes: dict[Key, list[Write]] = field(default_factory=dict)
+    before: dict[Key, Callable[[Word], Word]] = field(default_factory=dict)
 
     def copy(self) -> Record:
         """A record that goes on by itself."""
         writes = {key: list(held) for key, held in self.writes.items()}
-        return Record(dict(self.stated), writes)
+        return Record(dict(self.stated), writes, dict(self.before))
 
     def of(self, key: Key) -> list[Write]:
         """The writes to a field so far."""
@@ -56,7 +60,8 @@ class Record:
 
     def value(self, key: Key, element: Word) -> Word:
         """What a field holds now.  Raises KeyError for a field that is not stated."""
-        held = self.stated[key]
+        before = self.before.get(key)
+        held = self.stated[key] if before is None else before(element)
         for write in self.of(key):
             if write.value is not None:
                 new = write.value(element).cast(held.ctype)
@@ -68,7 +73,8 @@ class Record:
     def read(self, state: State, at: Location) -> Value | None:
         """What is at ``at``, or None for a field that is not stated."""
         key = key_of(at)
-        return self.value(key, element_of(at)) if key in self.stated else None
+        known = key in self.stated or key in self.before
+        return self.value(key, element_of(at)) if known else None
 
     def write(self, state: State, at: Location, value: Value) -> None:
         """Note that ``value`` is written to ``at`` on the path of ``state``."""

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Any pool whose list[] is right, for code whose calls are to keep it right.
+
+list[] holds for each free slot the free slots from it to the end of its slot set, and 0
+for each taken one.  What that says of the elements that code reads is said pair by
+pair, so that pools and histories of every size are spoken of at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, count
+from typing import Any
+
+import z3
+
+from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.freelist import LAST_OF_SET
+from bounceproof.models.word import (
+    S64,
+    TRUE,
+    U32,
+    U64,
+    UNSIGNED_INT,
+    CType,
+    Truth,
+    Word,
+)
+from bounceproof.solver.engine import Query, Status, ask
+from bounceproof.solver.lemma import Entries
+from bounceproof.solver.slots import SET_BITS, PoolShape, SlotPool, few, slot
+from bounceproof.solver.terms import formula, variable
+from bounceproof.source.extract.slot_machine import Change, Given
+
+AREA_BITS = 20
+_ZERO = Word(0, UNSIGNED_INT)
+_START, _OFFSET = 1 << 32, 0x200
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Numbers by which the code's own variables are told: a call, and what it is given.
+
+    ``of``: by the name of a variable.
+    """
+
+    first: int
+    nslots: int
+    base: int
+    of: dict[str, int]
+
+
+def _samples(pads: bool) -> tuple[Sample, ...]:
+    """Two calls, unlike in all their numbers."""
+    made = []
+    for first, nslots, area, slots, offset, mask in (
+        (647, 9, 3, 1024, _OFFSET, 0xFFF),
+        (1290, 23, 1, 640, 0, 0),
+    ):
+        pad = 3 if pads else 0
+        size = (nslots << IO_TLB_SHIFT) - offset
+        address = _START + ((first + pad) << IO_TLB_SHIFT) + offset
+        of = {
+            "start": _START,
+            "tlb_addr": address,
+            "min_align_mask": mask,
+            "alloc_size": size,
+            "pad_slots": pad,
+            "area": area,
+            "area_nslabs": slots >> SET_BITS,
+            "nslabs": slots * 8 >> SET_BITS,
+            "first": first,
+            "nslots": nslots,
+            "back": 2 + area,
+            "area_base": area * slots >> SET_BITS,
+        }
+        made.append(Sample(first, nslots, area * slots, of))
+    return tuple(made)
+
+
+def variables(term: Any) -> dict[str, Any]:
+    """The variables of a term, by name."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    todo = [term]
+    while todo:
+        part = todo.pop()
+        if part.get_id() in seen:
+            continue
+        seen.add(part.get_id())
+        if z3.is_const(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+            found[part.decl().name()] = part
+        todo.extend(part.children())
+    return found
+
+
+def _number(word: Word, sample: Sample) -> int:
+    """The value of ``word`` in a sample; what that does not name is 0."""
+    if isinstance(word.raw, int):
+        return int(word.raw)
+    known = [
+        (part, z3.BitVecVal(sample.of.get(_plain(name), 0), part.size()))
+        for name, part in variables(word.raw).items()
+        if z3.is_bv(part)
+    ]
+    return int(z3.simplify(z3.substitute(word.raw, *known)).as_long())
+
+
+def _plain(name: str) -> str:
+    return name.split("#")[0].split("[")[0]
+
+
+class AnyPool:
+    """A pool with one call on it; the judge of a tree's code.
+
+    ``back``: how many slots right before the first are free, in its slot set.
+    ``taking``: the call takes slots, else a mapping's are given back.
+    """
+
+    def __init__(
+        self, shape: PoolShape, *, areas: bool, pads: bool, taking: bool, seconds: float
+    ) -> None:
+        self.pool = _pool(shape, areas)
+        self.taking, self._seconds = taking, seconds
+        self.back = few("back")
+        self._areas = areas
+        self._samples = _samples(pads)
+        self._entries: dict[str, Entries] = {}
+        self._numbers = count()
+        self.case: dict[str, int] | None = None
+        self.reason: str | None = None
+        area = variable("area", CType(AREA_BITS, False)).cast(UNSIGNED_INT)
+        self.given = Given(
+            start=variable("start", U64),
+            nslabs=self.pool.nslabs,
+            nareas=variable("nareas", U32),
+            area_nslabs=self.pool.area_nslabs,
+            area=area if areas else _ZERO,
+            base=self.pool.base,
+            first=slot("first"),
+            nslots=few("nslots"),
+            used=slot("used").cast(U64),
+            index=slot("index"),
+        )
+        self.other = slot("slot")
+        for place in (self.given.first, self._before_run(), self.end):
+            self.listed(place)
+
+    @property
+    def end(self) -> Word:
+        """The slot after the last of the call's."""
+        return self.given.first + self.given.nslots
+
+    def _before_run(self) -> Word:
+        return self.given.first - 1 - self.back
+
+    def listed(self, place: Word) -> Word:
+        """list[] before the call, at a slot (unsigned int)."""
+        return self.entry("list", place.cast(S64), U32)
+
+    def inside(self, place: Word) -> Truth:
+        """Whether the slot (unsigned int) is one of the call's."""
+        return place - self.given.first < self.given.nslots
+
+    # The judge.
+
+    def fresh(self, name: str, ctype: CType) -> Word:
+        """Any value of a type."""
+        return variable(f"{name}#{next(self._numbers)}", ctype)
+
+    def entry(self, field: str, element: Word, ctype: CType) -> Word:
+        """What a field of an element holds before the call."""
+        if field not in self._entries:
+            bits = SET_BITS + 1 if field == "list" else ctype.bits
+            self._entries[field] = Entries(field, CType(bits, False), bits)
+        return self._entries[field].at(element).cast(ctype)
+
+    def counts(self) -> Iterable[Word]:
+        """The call's slots, the free ones before them, or both."""
+        nslots = self.given.nslots
+        return nslots, self.back, nslots + self.back
+
+    def turn(self) -> Word:
+        """Any number of turns that a loop over a slot set may have made."""
+        return few(f"turn#{next(self._numbers)}")
+
+    def difference(self, a: Word, b: Word) -> int | None:
+        """``a - b``, if that is the same in each sample: a guess."""
+        apart = a.cast(S64) - b.cast(S64)
+        if isinstance(apart.raw, int):
+            return int(apart)
+        found = {_number(apart, sample) for sample in self._samples}
+        return int(Word(found.pop(), S64)) if len(found) == 1 else None
+
+    def in_area(self, element: Word) -> Truth:
+        """Whether the area has the slot (S64)."""
+        wide = element.cast(U64)
+        return (wide >= self.pool.base.cast(U64)) & (wide < self.pool.area_end)
+
+    def abstraction(self, values: Sequence[Word]) -> Change | None:
+        """Names for the values that are the call's slots, and the area's first."""
+        pairs = []
+        for field in ("first", "nslots", "base"):
+            if field == ("first" if self.taking else "base"):
+                continue
+            if field == "base" and not self._areas:
+                continue
+            found = self._named(values, field)
+            if found is None:
+                return None
+            pairs.append((found.raw, getattr(self.given, field).cast(found.ctype).raw))
+
+        def change(word: Word) -> Word:
+            if isinstance(word.raw, int):
+                return word
+            return Word(z3.substitute(word.raw, *pairs), word.ctype)
+
+        return change
+
+    def _named(self, values: Sequence[Word], field: str) -> Word | None:
+        for word in values:
+            if not isinstance(word.raw, int) and all(
+                _number(word, sample) == getattr(sample, field)
+                for sample in self._samples
+            ):
+                return word
+        return None
+
+    def follows(self, assumed: Truth, shown: Truth) -> bool:
+        """Whether no pool has ``assumed`` and not ``shown``."""
+        contrary = assumed & ~shown
+        if contrary.raw is False:
+            return True
+        question = contrary & self.domain() & self.known(contrary)
+        answer = ask(Query("list[] of the tree", question), self._seconds)
+        if answer.status is Status.UNKNOWN:
+            self.reason = answer.reason
+        if answer.model is not None:
+            told = {"first": self.given.first, "nslots": self.given.nslots}
+            told |= {"back": self.back, "nslabs": self.given.nslabs}
+            self.case = {
+                name: answer.model.eval(formula_of(word), True).as_long()
+                for name, word in told.items()
+            }
+        return answer.status is Status.UNSAT
+
+    # What is known.
+
+    def domain(self) -> Truth:
+        """The call's slots lie in one slot set of the area."""
+        pool, given = self.pool, self.given
+        inside = pool.legal & pool.area_legal & pool.area_has(given.first)
+        sized = (given.nslots >= 1) & (self.back <= (given.first & LAST_OF_SET))
+        index = given.index < pool.area_nslabs
+        if self.taking:
+            return inside & sized & index
+        return inside & sized & index & (self.end <= pool.set_end(given.first))
+
+    def known(self, contrary: Truth) -> Truth:
+        """What a right list[] says of the elements that the question speaks of."""
+        named = variables(formula(contrary))
+        truth = TRUE
+        for field, entries in self._entries.items():
+            read = [
+                (index, value)
+                for number, (index, value) in enumerate(entries._read)
+                if f"{field}[{number}]" in named or (field == "list" and number < 3)
+            ]
+            for (index, value), (other, same) in combinations(read, 2):
+                truth = truth & (index.ne(other) | value.eq(same))
+            if field == "list":
+                truth = truth & self._right(read)
+            if field == "area.index":
+                for _, value in read:
+                    truth = truth & (value < self.pool.area_nslabs)
+        return truth
+
+    def _right(self, read: list[tuple[Word, Word]]) -> Truth:
+        truth = TRUE
+        for element, value in read:
+            at = element.cast(U32)
+            exists = element.cast(U64) < self.pool.nslabs
+            truth = truth & exists.implies(self._one(at, value))
+        for (a, held), (b, then) in combinations(read, 2):
+            truth = truth & self._two(a.cast(U32), held, b.cast(U32), then)
+            truth = truth & self._two(b.cast(U32), then, a.cast(U32), held)
+        return truth
+
+    def _one(self, at: Word, value: Word) -> Truth:
+        """What is known of one element."""
+        before = self.given.first - 1 - at
+        right = value <= self.pool.set_end(at) - at
+        right = right & (before < self.back).implies(value > before)
+        same_set = self.back.ne(self.given.first & LAST_OF_SET)
+        right = right & (before.eq(self.back) & same_set).implies(value.eq(0))
+        if not self.taking:
+            right = right & self.inside(at).implies(value.eq(0))
+        return right
+
+    def _two(self, a: Word, held: Word, b: Word, then: Word) -> Truth:
+        """What an element says of a later one of its slot set."""
+        ahead = b - a
+        near = (a < b) & (b < self.pool.set_end(a))
+        goes_on = (held > ahead).implies(then.eq(held - ahead))
+        return near.implies(goes_on & held.eq(ahead).implies(then.eq(0)))
+
+
+def formula_of(word: Word) -> Any:
+    """The term of a word."""
+    raw = word.raw
+    return z3.BitVecVal(raw, word.ctype.bits) if isinstance(raw, int) else raw
+
+
+def _pool(shape: PoolShape, areas: bool) -> SlotPool:
+    pool = SlotPool.of(shape)
+    if areas:
+        return pool
+    return SlotPool(pool.nslabs, _ZERO, pool.nslabs, pool.legal)
