@@ -15,7 +15,7 @@ from typing import Any
 
 import z3
 
-from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
 from bounceproof.models.freelist import LAST_OF_SET
 from bounceproof.models.word import (
     S64,
@@ -26,6 +26,7 @@ from bounceproof.models.word import (
     CType,
     Truth,
     Word,
+    minimum,
 )
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.lemma import Entries
@@ -122,8 +123,10 @@ class AnyPool:
         self, shape: PoolShape, *, areas: bool, pads: bool, taking: bool, seconds: float
     ) -> None:
         self.pool = _pool(shape, areas)
-        self.taking, self._seconds = taking, seconds
+        self.shape, self.taking, self._seconds = shape, taking, seconds
+        self._chosen = False
         self.back = few("back")
+        self.place = few("place")
         self._areas = areas
         self._samples = _samples(pads)
         self._entries: dict[str, Entries] = {}
@@ -143,7 +146,6 @@ class AnyPool:
             used=slot("used").cast(U64),
             index=slot("index"),
         )
-        self.other = slot("slot")
         for place in (self.given.first, self._before_run(), self.end):
             self.listed(place)
 
@@ -157,7 +159,7 @@ class AnyPool:
 
     def listed(self, place: Word) -> Word:
         """list[] before the call, at a slot (unsigned int)."""
-        return self.entry("list", place.cast(S64), U32)
+        return self.entry("list", self.narrow(place), U32)
 
     def inside(self, place: Word) -> Truth:
         """Whether the slot (unsigned int) is one of the call's."""
@@ -192,6 +194,13 @@ class AnyPool:
             return int(apart)
         found = {_number(apart, sample) for sample in self._samples}
         return int(Word(found.pop(), S64)) if len(found) == 1 else None
+
+    def narrow(self, element: Word) -> Word:
+        """The low half of an element, simplified, so that equal ones look it."""
+        word = element.cast(U32)
+        if isinstance(word.raw, int):
+            return word
+        return Word(z3.simplify(word.raw), U32)
 
     def in_area(self, element: Word) -> Truth:
         """Whether the area has the slot (S64)."""
@@ -240,10 +249,19 @@ class AnyPool:
             told = {"first": self.given.first, "nslots": self.given.nslots}
             told |= {"back": self.back, "nslabs": self.given.nslabs}
             self.case = {
-                name: answer.model.eval(formula_of(word), True).as_long()
+                name: answer.model.eval(word.raw, True).as_long()
                 for name, word in told.items()
             }
         return answer.status is Status.UNSAT
+
+    def found(self, reached: Truth) -> bool:
+        """Whether list[] says the slots are free; from here on it is assumed to."""
+        proved = self.follows(reached, self._free())
+        self._chosen = True
+        return proved
+
+    def _free(self) -> Truth:
+        return self.listed(self.given.first) >= self.given.nslots
 
     # What is known.
 
@@ -251,11 +269,24 @@ class AnyPool:
         """The call's slots lie in one slot set of the area."""
         pool, given = self.pool, self.given
         inside = pool.legal & pool.area_legal & pool.area_has(given.first)
-        sized = (given.nslots >= 1) & (self.back <= (given.first & LAST_OF_SET))
-        index = given.index < pool.area_nslabs
-        if self.taking:
-            return inside & sized & index
-        return inside & sized & index & (self.end <= pool.set_end(given.first))
+        sized = (given.nslots >= 1) & (self.back <= self.place)
+        sized = sized & self.place.eq(given.first & LAST_OF_SET)
+        truth = inside & sized & (given.index < pool.area_nslabs)
+        if not self.taking:
+            return truth & (self.place + given.nslots <= self.set_size)
+        return truth & (self._free() if self._chosen else TRUE)
+
+    @property
+    def set_size(self) -> Word:
+        """How many slots the slot set of the call has (unsigned int)."""
+        whole = Word(IO_TLB_SEGSIZE, UNSIGNED_INT)
+        if self.shape is PoolShape.WHOLE:
+            return whole
+        return minimum(whole, self.given.nslabs - (self.given.first - self.place))
+
+    def offset(self, at: Word) -> Word:
+        """Where in the call's slot set a slot lies; a large number elsewhere."""
+        return self.narrow(at - self.given.first) + self.place
 
     def known(self, contrary: Truth) -> Truth:
         """What a right list[] says of the elements that the question speaks of."""
@@ -267,49 +298,43 @@ class AnyPool:
                 for number, (index, value) in enumerate(entries._read)
                 if f"{field}[{number}]" in named or (field == "list" and number < 3)
             ]
-            for (index, value), (other, same) in combinations(read, 2):
-                truth = truth & (index.ne(other) | value.eq(same))
             if field == "list":
                 truth = truth & self._right(read)
+                continue
+            for (index, value), (other, same) in combinations(read, 2):
+                truth = truth & (index.ne(other) | value.eq(same))
             if field == "area.index":
                 for _, value in read:
                     truth = truth & (value < self.pool.area_nslabs)
         return truth
 
     def _right(self, read: list[tuple[Word, Word]]) -> Truth:
+        """Of slots of the call's slot set."""
         truth = TRUE
-        for element, value in read:
-            at = element.cast(U32)
-            exists = element.cast(U64) < self.pool.nslabs
-            truth = truth & exists.implies(self._one(at, value))
-        for (a, held), (b, then) in combinations(read, 2):
-            truth = truth & self._two(a.cast(U32), held, b.cast(U32), then)
-            truth = truth & self._two(b.cast(U32), then, a.cast(U32), held)
+        held = [(self.offset(at), value) for at, value in read]
+        for at, value in held:
+            truth = truth & (at < self.set_size).implies(self._one(at, value))
+        for (a, one), (b, other) in combinations(held, 2):
+            truth = truth & self._two(a, one, b, other) & self._two(b, other, a, one)
         return truth
 
     def _one(self, at: Word, value: Word) -> Truth:
-        """What is known of one element."""
-        before = self.given.first - 1 - at
-        right = value <= self.pool.set_end(at) - at
+        """What is known of one element, by its place in the slot set."""
+        before = self.place - 1 - at
+        right = value <= self.set_size - at
         right = right & (before < self.back).implies(value > before)
-        same_set = self.back.ne(self.given.first & LAST_OF_SET)
-        right = right & (before.eq(self.back) & same_set).implies(value.eq(0))
+        right = right & before.eq(self.back).implies(value.eq(0))
         if not self.taking:
-            right = right & self.inside(at).implies(value.eq(0))
+            own = at - self.place < self.given.nslots
+            right = right & own.implies(value.eq(0))
         return right
 
     def _two(self, a: Word, held: Word, b: Word, then: Word) -> Truth:
-        """What an element says of a later one of its slot set."""
+        """What an element says of one at the same place or a later one of the set."""
         ahead = b - a
-        near = (a < b) & (b < self.pool.set_end(a))
+        near = (a <= b) & (b < self.set_size)
         goes_on = (held > ahead).implies(then.eq(held - ahead))
         return near.implies(goes_on & held.eq(ahead).implies(then.eq(0)))
-
-
-def formula_of(word: Word) -> Any:
-    """The term of a word."""
-    raw = word.raw
-    return z3.BitVecVal(raw, word.ctype.bits) if isinstance(raw, int) else raw
 
 
 def _pool(shape: PoolShape, areas: bool) -> SlotPool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bounceproof.models.word import FALSE, INT, S64, TRUE, U32, U64, Truth, Word
+from bounceproof.models.word import S64, TRUE, U32, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
@@ -28,17 +28,17 @@ _KEPT = ("list", "used", "io_tlb_list", "io_tlb_used")
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """What a call leaves where ``reached`` holds.
+    """What a call leaves.
 
-    ``result``: the slot it names, None for a release.  ``used`` and ``index``: whose
+    ``bugs``: where the kernel would stop on the way.  ``result``: the slot it names, None for a release.  ``used`` and ``index``: whose
     area's was written, None where there is one pool without areas, and the value.
     """
 
     function: c.Function
-    reached: Truth
+    bugs: tuple[Truth, ...]
     result: Word | None
     record: Record
-    reads: tuple[Touch, ...]
+    touches: tuple[Touch, ...]
     used: tuple[Word | None, Word]
     index: tuple[Word | None, Word]
 
@@ -49,7 +49,6 @@ class Taking:
     def __init__(self, program: Program, shape: Shape, judge: Judge) -> None:
         self.machine = SlotMachine(program, judge)
         self._judge, self._shape = judge, shape
-        self._reached = FALSE
 
     def run(self) -> After:
         """What it leaves; raises NotUnderstood."""
@@ -66,7 +65,7 @@ class Taking:
         arguments = machine.bind(function, values)
         node = c.Empty(function.line)
         value = machine.invoke(function, arguments, state, node, self._body)
-        return _after(machine, function, self._reached, value, state)
+        return _after(machine, function, value, state)
 
     def _body(self, state: State) -> list[Outcome]:
         block, shape = self._shape.function.body, self._shape
@@ -83,12 +82,12 @@ class Taking:
             raise self._fail("a turn that ends the search")
         if len({(end.kind, end.detail) for end in ends if end.kind != "return"}) > 1:
             raise self._fail("one way to take a slot")
-        states = [end.state for end in ends]
         if ends[0].kind == "return":
-            self._reached = states[0].condition
-            return ends[:1] if len(ends) == 1 else []
-        merged = merge_all(states)
-        self._reached = merged.condition
+            raise self._fail("a loop that ends where slots are taken")
+        merged = merge_all([end.state for end in ends])
+        if not self._judge.found(merged.condition):
+            raise self._fail("a slot whose list[] is long enough")
+        merged.condition = TRUE
         start = shape.position + 1
         if ends[0].kind == "goto":
             start = self._label(str(ends[0].detail))
@@ -126,15 +125,15 @@ class Taking:
         if not self._judge.follows(state.condition, self._index(state) < inside):
             raise self._fail("a search that starts in its area")
         machine = self.machine
-        outer, reads = machine.record, machine.reads
-        machine.record, machine.reads = outer.copy(), []
+        outer, touches = machine.record, machine.touches
+        machine.record, machine.touches = outer.copy(), []
         try:
             again = state.fork(TRUE)
             self._any_turn(again)
             for outcome in self._turn(again):
                 self._stays(outcome, inside)
         finally:
-            machine.record, machine.reads = outer, reads
+            machine.record, machine.touches = outer, touches
 
     def _stays(self, outcome: Outcome, inside: Word) -> None:
         if outcome.kind not in ("next", "continue"):
@@ -200,20 +199,18 @@ class Releasing:
             text = self._program.text(function.file, function.line)
             need = "variables for the slots that are given back"
             raise NotUnderstood(function.file, function.line, text, need)
-        return _after(machine, function, TRUE, None, state)
+        return _after(machine, function, None, state)
 
 
 def _after(
-    machine: SlotMachine, function: c.Function, reached: Truth, value: Value | None,
-    state: State,
+    machine: SlotMachine, function: c.Function, value: Value | None, state: State
 ) -> After:
     result = None
     if value is not None:
         result = machine.as_word(value, c.Empty(function.line)).cast(S64)
     used, index = (machine.area_field(state, name) for name in ("used", "index"))
-    return After(
-        function, reached, result, machine.record, tuple(machine.reads), used, index
-    )
+    bugs, touches = tuple(machine.bugs), tuple(machine.touches)
+    return After(function, bugs, result, machine.record, touches, used, index)
 
 
 def _keeps(function: c.Function) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bounceproof.models.word import S64, Truth, Word, ite
+from bounceproof.models.word import S64, CType, Truth, Word, ite
 from bounceproof.source.eval.memory import Location, State, Value
 
 Key = tuple[int, str]
@@ -32,6 +32,22 @@ class Write:
 
     def covers(self, element: Word) -> Truth:
         return self.condition & (self.first <= element) & (element <= self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Write):
+    """``count`` elements from ``first`` on, upwards or, with ``step`` -1, downwards.
+
+    All are of one type; ``last`` says nothing that these do not.
+    """
+
+    step: int = 1
+    count: Word = Word(1, S64)
+
+    def covers(self, element: Word) -> Truth:
+        apart = element - self.first if self.step > 0 else self.first - element
+        unsigned = CType(apart.ctype.bits, False)
+        return self.condition & (apart.cast(unsigned) < self.count.cast(unsigned))
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from bounceproof.source.eval.memory import (
 )
 from bounceproof.source.eval.paths import Outcome
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
-from bounceproof.source.extract.record import Key, element_of, key_of
+from bounceproof.source.extract.record import Key, Stretch, element_of, key_of
 from bounceproof.source.extract.record_machine import RecordMachine
 from bounceproof.source.program.program import Program
 
@@ -80,6 +80,10 @@ class Judge(Protocol):
         """``a - b``, where that may be one number whatever the call: a guess."""
         ...
 
+    def narrow(self, element: Word) -> Word:
+        """The low half of an element (S64), an unsigned int, in few words."""
+        ...
+
     def abstraction(self, values: Sequence[Word]) -> Change | None:
         """How to call the values that are first, nslots or base by these names."""
         ...
@@ -88,15 +92,22 @@ class Judge(Protocol):
         """Whether the area has the slot (S64)."""
         ...
 
+    def found(self, reached: Truth) -> bool:
+        """Whether list[] says the slots are free where a search took them for it.
+
+        From here on that is assumed.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A field of ``element`` is read, where ``condition`` holds, in line ``line``."""
+    """A field of ``element`` (S64) is read or written where ``condition`` holds."""
 
     condition: Truth
     key: Key
     element: Word
-    node: c.Node
+    written: bool
 
 
 class SlotMachine(RecordMachine):
@@ -105,10 +116,10 @@ class SlotMachine(RecordMachine):
     def __init__(self, program: Program, judge: Judge) -> None:
         page = program.page_size
         self.judge = judge
-        self.reads: list[Touch] = []
+        self.touches: list[Touch] = []
+        self.bugs: list[Truth] = []
         self.watched: c.Block | None = None
         self._recorded: c.Loop | None = None
-        self._at: c.Node = c.Empty(0)
         super().__init__(program, Cell(page, page, Path.DIRECT, 0), _layout())
         self.record = self.initial.copy()
         self.record.stated.clear()
@@ -133,12 +144,25 @@ class SlotMachine(RecordMachine):
         name = self.field(key)
         return lambda element: self.judge.entry(name, element, ctype)
 
+    def element(self, state: State, at: Location, written: bool) -> Word:
+        """The element of a place: of a slot the low half, as all of it is proved."""
+        key, element = key_of(at), element_of(at)
+        self.touches.append(Touch(state.condition, key, element, written))
+        return element if key[0] == self.areas[0] else self.judge.narrow(element)
+
     def _read(self, state: State, at: Location) -> Value | None:
         key = key_of(at)
-        if key in self.record.before:
-            touch = Touch(state.condition, key, element_of(at), self._at)
-            self.reads.append(touch)
-        return super()._read(state, at)
+        if key not in self.record.before:
+            return None
+        return self.record.value(key, self.element(state, at, written=False))
+
+    def _write(self, state: State, at: Location, value: Value) -> None:
+        if not isinstance(value, Word):
+            return
+        element, word = self.element(state, at, written=True), value
+        one = Word(1, element.ctype)
+        write = Stretch(state.condition, element, element, lambda _: word, False, 1, one)
+        self.record.add(key_of(at), write)
 
     def begin(self) -> State:
         """Any pool, as the judge has it."""
@@ -184,6 +208,13 @@ class SlotMachine(RecordMachine):
 
     # Evaluation.
 
+    def bug(self, condition: Truth, state: State, node: c.Node) -> None:
+        """Go on as if the kernel did not stop, which is to be proved."""
+        if isinstance(condition.raw, bool):
+            super().bug(condition, state, node)
+        else:
+            self.bugs.append(state.condition & condition)
+
     def _logical(self, expr: c.Binary, state: State) -> Truth:
         """As ever, but what the right side reads is read under the left side alone."""
         left = self.truth(expr.left, state)
@@ -200,7 +231,6 @@ class SlotMachine(RecordMachine):
 
     def execute(self, statement: c.Statement, state: State) -> list[Outcome]:
         """Run a statement; between those of ``watched`` values get their names."""
-        self._at = statement
         if self.watched is not None and any(
             statement is known for known in self.watched.body
         ):
@@ -235,12 +265,12 @@ class SlotMachine(RecordMachine):
         if node.kind == "do" or isinstance(node.condition, c.Number):
             return isinstance(node.condition, c.Number) and not node.condition.word.raw
         outer, self.quiet = self.quiet, True
-        reads = len(self.reads)
+        touched = len(self.touches)
         try:
             return isinstance(self.truth(node.condition, state.fork(TRUE)).raw, bool)
         finally:
             self.quiet = outer
-            del self.reads[reads:]
+            del self.touches[touched:]
 
     def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
         """Prove what the loop does."""

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bounceproof.models.word import FALSE, S64, TRUE, U32, Truth, Word, ite
+from bounceproof.models.word import FALSE, S64, TRUE, U32, CType, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, merge_all
-from bounceproof.source.extract.record import Key, Record, Write
+from bounceproof.source.extract.record import Key, Record, Stretch, Write
 
 if TYPE_CHECKING:
     from bounceproof.source.extract.slot_machine import SlotMachine, Touch
@@ -27,13 +27,17 @@ _OTHERWISE = "a loop changes it in another way than by a step"
 
 @dataclass(slots=True)
 class Turn:
-    """One turn: the state that goes on, the ways out, and what it touched."""
+    """One turn: the state that goes on, the ways out, and what it touched.
+
+    ``above``: it is left by its condition alone, which writes to nothing.
+    """
 
     going: State | None
     exits: list[State]
     out: list[Outcome]
+    above: bool = False
     writes: dict[Key, list[Write]] = field(default_factory=dict)
-    reads: list[Touch] = field(default_factory=list)
+    touches: list[Touch] = field(default_factory=list)
 
     @property
     def goes(self) -> Truth:
@@ -43,18 +47,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """The element of a field that the turns write: ``start`` (S64), and ``step``."""
+    """The element of a field that the turns write: ``start``, and ``step``."""
 
     start: Word
     step: int
 
     def at(self, turn: Word) -> Word:
-        return self.start + times(turn.cast(S64), self.step)
+        return self.start + times(turn.cast(self.start.ctype), self.step)
 
     def turn(self, element: Word) -> Word:
-        """The turn (S64, maybe below 0) that writes ``element``."""
-        ahead = element - self.start
-        return ahead if self.step > 0 else -ahead
+        """The turn that writes ``element``, unsigned: a large number for none."""
+        apart = element - self.start if self.step > 0 else self.start - element
+        return apart.cast(CType(apart.ctype.bits, False))
 
 
 class Turns:
@@ -115,21 +119,23 @@ class Turns:
         machine, node = self._machine, self._node
         exits: list[State] = []
         out: list[Outcome] = []
+        written = _size(machine.record)
         condition = machine._loop_condition(node, head)
+        pure = _size(machine.record) == written
         if condition.raw is not True:
             exits.append(head.fork(~condition))
             head = head.fork(condition)
         if condition.raw is False:
-            return Turn(None, exits, out)
+            return Turn(None, exits, out, pure)
         going = machine._turn(node, head, exits, out)
-        return Turn(going, exits, out)
+        return Turn(going, exits, out, pure and len(exits) == 1 and not out)
 
     def _turn(self, turn: Word) -> Turn:
         """The given turn, and what it reads and writes."""
         machine = self._machine
-        outer, reads = machine.record, machine.reads
+        outer, touches = machine.record, machine.touches
         place = machine.file, machine.local_types
-        machine.record, machine.reads = self._record.copy(), []
+        machine.record, machine.touches = self._record.copy(), []
         machine.file, machine.local_types = self._place
         try:
             made = self._run(self._head(turn))
@@ -137,9 +143,9 @@ class Turns:
                 new = writes[len(self._record.of(key)) :]
                 if new:
                     made.writes[key] = new
-            made.reads = machine.reads
+            made.touches = machine.touches
         finally:
-            machine.record, machine.reads = outer, reads
+            machine.record, machine.touches = outer, touches
             machine.file, machine.local_types = place
         return made
 
@@ -200,24 +206,19 @@ class Turns:
                 return FALSE
             for write in writes:
                 element = self._moving[key].at(turn)
-                there = write.first.eq(element) & self._inside(key, element)
-                shown = shown & write.condition.implies(there)
-        for read in made.reads:
-            shown = shown & read.condition.implies(self._untouched(read, turn))
+                shown = shown & write.condition.implies(write.first.eq(element))
+        for touch in made.touches:
+            shown = shown & touch.condition.implies(self._fair(touch, turn))
         return shown
 
-    def _inside(self, key: Key, element: Word) -> Truth:
-        mine = key[0] != self._machine.areas[0]
-        return self._judge.in_area(element) if mine else TRUE
-
-    def _untouched(self, read: Touch, turn: Word) -> Truth:
-        """No earlier turn wrote what is read, and the area has it."""
-        inside = self._inside(read.key, read.element)
-        moving = self._moving.get(read.key)
-        if moving is None:
+    def _fair(self, touch: Touch, turn: Word) -> Truth:
+        """The area has the slot, and no earlier turn wrote what is read."""
+        if touch.key[0] == self._machine.areas[0]:
+            return Truth(touch.key not in self._moving)
+        inside, moving = self._judge.in_area(touch.element), self._moving.get(touch.key)
+        if moving is None or touch.written:
             return inside
-        by = moving.turn(read.element)
-        return inside & ~((by >= 0) & (by < turn.cast(S64)))
+        return inside & ~(moving.turn(self._judge.narrow(touch.element)) < turn)
 
     # What it leaves.
 
@@ -243,16 +244,16 @@ class Turns:
         """Drop what the turn that does not happen wrote."""
         for key, writes in self._machine.record.writes.items():
             kept = writes[: ranges.get(key, 0)]
+            if made.above:
+                del writes[len(kept) :]
             for write in writes[ranges.get(key, 0) :]:
                 if not self._judge.follows(self._base, ~write.condition):
                     kept.append(write)
             writes[:] = kept
 
     def _written(self, key: Key, moving: Moving, count: Word) -> Write:
-        last = moving.at(count) - moving.step
-        ends = (moving.start, last) if moving.step > 0 else (last, moving.start)
-        value = self._value(key, moving)
-        return Write(self._base, *ends, value, True)
+        value, start = self._value(key, moving), moving.start
+        return Stretch(self._base, start, start, value, True, moving.step, count)
 
     def _value(self, key: Key, moving: Moving) -> Callable[[Word], Word]:
         """What a field holds, by element, where the loop has been."""
@@ -268,6 +269,10 @@ class Turns:
             return held
 
         return at
+
+
+def _size(record: Record) -> int:
+    return sum(len(writes) for writes in record.writes.values())
 
 
 def times(word: Word, step: int) -> Word:

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A tree's own code keeps list[], used and index right, whatever is mapped when.
+
+Two calls, taking slots and giving them back, each in any pool whose list[] is right:
+what the code leaves is right again, and exactly the call's slots are taken or free.
+So it is after every history of calls, which begin with an empty pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import z3
+
+from bounceproof.models.constants import MAX_AREA_SLOTS
+from bounceproof.models.freelist import FreeList
+from bounceproof.models.word import (
+    FALSE,
+    INT,
+    S64,
+    TRUE,
+    U32,
+    U64,
+    UNSIGNED_INT,
+    CType,
+    Truth,
+    Word,
+    ite,
+)
+from bounceproof.solver.engine import Query, Status, ask
+from bounceproof.solver.freelist_pool import AREA_BITS, AnyPool, variables
+from bounceproof.solver.lemma import alike
+from bounceproof.solver.slots import SET_BITS, PoolShape, few, slot
+from bounceproof.solver.terms import formula, variable
+from bounceproof.source.errors import SourceError
+from bounceproof.source.extract.freelist_code import After, Releasing, Taking
+from bounceproof.source.extract.search import Shape
+from bounceproof.source.extract.slot_machine import SlotMachine
+from bounceproof.source.program.program import Program
+
+SECONDS = 5.0
+_CODE = FreeList(UNSIGNED_INT, clamped=True)
+TAKING = "taking slots"
+RELEASING = "giving slots back"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is to be shown of what a call leaves."""
+
+    name: str
+    shown: Truth
+    assumed: Truth = TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class ListProof:
+    """What is proved of one call of a tree's code.
+
+    ``proved``: the claims that are; ``cleared``: the fields of a slot that a release
+    leaves as the pool began.  ``failed``: the claim that is not, with the place in the
+    code, and ``case``, a pool for which it fails, if that is known.
+    """
+
+    call: str
+    where: str
+    proved: tuple[str, ...] = ()
+    cleared: frozenset[str] = field(default_factory=frozenset)
+    failed: str | None = None
+    case: dict[str, int] | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether every claim is proved."""
+        return self.failed is None
+
+
+def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    """list[] of any slot is right, and tells the call's slots from the others.
+
+    Of the call's slot set it is shown slot by slot; elsewhere it is left alone.
+    """
+    zero, size = Word(0, U32), pool.set_size
+    offset = few("offset")
+    at, last = pool.given.first - pool.place + offset, (offset + 1).eq(size)
+    now, then = (
+        after.record.value(machine.list_key, pool.narrow(x)) for x in (at, at + 1)
+    )
+    free, inside = pool.listed(at).ne(0), pool.inside(at)
+    free = free & ~inside if pool.taking else free | inside
+    beyond = ite(last, zero, then)
+    right = (now.eq(0) | now.eq(beyond + 1)) & (now <= size - offset)
+    pool.listed(at + 1)
+    yield Claim("which slots are free", alike(now.ne(0), free), offset < size)
+    yield Claim("list[]", right, offset < size)
+    far = slot("slot")
+    for write in after.record.of(machine.list_key):
+        elsewhere = pool.offset(far) >= size
+        yield Claim("list[] of other slot sets", ~write.covers(far), elsewhere)
+
+
+def _bounds(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    """Slots of the area alone are read and written, and of others' nothing but list[]."""
+    shown = TRUE
+    for touch in after.touches:
+        if touch.key == machine.list_key:
+            shown = shown & touch.condition.implies(pool.in_area(touch.element))
+    yield Claim("slots of the area", shown)
+    shown, any_slot = TRUE, pool.given.first + slot("ahead")
+    for key, writes in after.record.writes.items():
+        if key == machine.list_key or key[0] == machine.areas[0]:
+            continue
+        for write in writes:
+            shown = shown & write.covers(any_slot).implies(pool.inside(any_slot))
+    yield Claim("fields of the mapping's slots", shown)
+
+
+def _used(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    """used of the area changes by the call's slots, no other's."""
+    given, (element, value) = pool.given, after.used
+    writes = after.record.of((machine.areas[0], "used"))
+    before = given.used
+    if element is not None:
+        before = pool.entry("area.used", element, value.ctype)
+    right = _CODE.used_after_take(before.cast(U64), given.nslots)
+    if not pool.taking:
+        right = _CODE.used_after_release(before.cast(U64), given.nslots.cast(INT))
+    yield Claim("used", value.cast(U64).eq(right) & Truth(len(writes) <= 1))
+    if pool.taking and element is not None:
+        yield Claim("used of the area", element.eq(given.area.cast(S64)))
+    if element is None and machine.has("io_tlb_area", "used"):
+        yield Claim("used of the area", FALSE)
+
+
+def _index(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    """The next search starts behind the slots taken; a release leaves that alone."""
+    given, (element, value) = pool.given, after.index
+    if not pool.taking:
+        writes = after.record.of((machine.areas[0], "index"))
+        kept = value.eq(given.index) if not machine.has("io_tlb_area", "index") else TRUE
+        yield Claim("index", kept & Truth(not writes))
+        return
+    place, slots = given.first - given.base, given.area_nslabs
+    right = _CODE.index_after_take(place, given.nslots, slots)
+    mine = TRUE if element is None else element.eq(given.area.cast(S64))
+    yield Claim("index", value.cast(U32).eq(right) & mine)
+
+
+def _claims(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    yield from _list(pool, machine, after)
+    yield from _bounds(pool, machine, after)
+    yield from _used(pool, machine, after)
+    yield from _index(pool, machine, after)
+    if after.result is not None:
+        yield Claim("the slot returned", after.result.eq(pool.given.first.cast(S64)))
+
+
+def _cleared(pool: AnyPool, machine: SlotMachine, after: After) -> frozenset[str]:
+    """The fields of a slot that a release leaves as the pool's beginning did."""
+    names = set()
+    at = pool.given.first + few("ahead")
+    for key, stated in machine.initial.stated.items():
+        if key == machine.list_key or key[0] == machine.areas[0]:
+            continue
+        now = after.record.value(key, at)
+        if pool.follows(pool.inside(at), now.eq(stated)):
+            names.add(machine.field(key))
+    return frozenset(names)
+
+
+def _areas(pool: AnyPool, after: After) -> bool:
+    """Whether a release counts down used of the area that the slots are in.
+
+    One area may be of any size; several have 2^k slots each.
+    """
+    element = after.used[0]
+    if element is None:
+        return True
+    bugs = FALSE
+    for bug in after.bugs:
+        bugs = bugs | bug
+    given, area = pool.given, variable("which", CType(AREA_BITS, False)).cast(U32)
+    only = _area_case(pool, element.eq(0), bugs, given.nslabs, Word(0, U32), Word(1, U32))
+    if not only:
+        return False
+    for bits in range(SET_BITS, MAX_AREA_SLOTS.bit_length()):
+        size = Word(1 << bits, UNSIGNED_INT)
+        first, count = area << bits, given.nslabs >> bits
+        shown = element.eq(area.cast(S64))
+        if not _area_case(pool, shown, bugs, size, first, count):
+            return False
+    return True
+
+
+def _area_case(
+    pool: AnyPool, shown: Truth, bugs: Truth, slots: Word, base: Word, areas: Word
+) -> bool:
+    given = pool.given
+    question = formula(pool.domain() & ~(shown & ~bugs))
+    named = variables(question)
+    changes = []
+    for name, value in (("area_nslabs", slots), ("area_base", base)):
+        if name in named:
+            narrow = (value >> SET_BITS).cast(CType(named[name].size(), False))
+            changes.append((named[name], _raw(narrow)))
+    if "nareas" in named:
+        changes.append((named["nareas"], _raw(areas.cast(given.nareas.ctype))))
+    answer = ask(Query("area of a slot", Truth(z3.substitute(question, *changes))))
+    return answer.status is Status.UNSAT
+
+
+def _raw(word: Word) -> z3.BitVecRef:
+    raw = word.raw
+    return z3.BitVecVal(raw, word.ctype.bits) if isinstance(raw, int) else raw
+
+
+def _pool_of(program: Program, shape: PoolShape, taking: bool) -> AnyPool:
+    slots = program.structs.get("io_tlb_slot", {})
+    return AnyPool(
+        shape,
+        areas="io_tlb_area" in program.structs,
+        pads="pad_slots" in slots,
+        taking=taking,
+        seconds=SECONDS,
+    )
+
+
+def _proved(call: str, pool: AnyPool, code: Taking | Releasing) -> ListProof:
+    """Run the code, and prove each claim of what it leaves."""
+    try:
+        after = code.run()
+        machine = code.machine
+        where = f"{after.function.file}:{after.function.line}"
+        proved: list[str] = []
+        for claim in _claims(pool, machine, after):
+            if not pool.follows(claim.assumed, claim.shown):
+                reason = f"{where}: {after.function.name}(), {call}: {claim.name}"
+                return ListProof(call, where, tuple(proved), failed=reason, case=pool.case)
+            proved.append(claim.name)
+        if not pool.taking and not _areas(pool, after):
+            reason = f"{where}: {after.function.name}(), {call}: used of the area"
+            return ListProof(call, where, tuple(proved), failed=reason)
+        cleared = frozenset() if pool.taking else _cleared(pool, machine, after)
+    except SourceError as error:
+        return ListProof(call, "", failed=str(error), case=pool.case)
+    return ListProof(call, where, tuple(proved), cleared)
+
+
+_KNOWN: WeakKeyDictionary[Program, dict[PoolShape, tuple[ListProof, ...]]] = (
+    WeakKeyDictionary()
+)
+
+
+def prove_lists(
+    program: Program, search: Shape, shape: PoolShape = PoolShape.WHOLE
+) -> tuple[ListProof, ...]:
+    """The proofs of taking and of giving back, in that order."""
+    known = _KNOWN.setdefault(program, {})
+    if shape not in known:
+        known[shape] = tuple(_both(program, search, shape))
+    return known[shape]
+
+
+def _both(program: Program, search: Shape, shape: PoolShape) -> Iterator[ListProof]:
+    pool = _pool_of(program, shape, True)
+    yield _proved(TAKING, pool, Taking(program, search, pool))
+    pool = _pool_of(program, shape, False)
+    yield _proved(RELEASING, pool, Releasing(program, pool))
