@@ -26,6 +26,7 @@ from bounceproof.models.word import (
     CType,
     Truth,
     Word,
+    ite,
     minimum,
 )
 from bounceproof.solver.engine import Query, Status, ask
@@ -34,7 +35,7 @@ from bounceproof.solver.slots import SET_BITS, PoolShape, SlotPool, few, slot
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.slot_machine import Change, Given
 
-AREA_BITS = 20
+AREA_BITS = 24
 _ZERO = Word(0, UNSIGNED_INT)
 _START, _OFFSET = 1 << 32, 0x200
 
@@ -160,6 +161,24 @@ class AnyPool:
     def listed(self, place: Word) -> Word:
         """list[] before the call, at a slot (unsigned int)."""
         return self.entry("list", self.narrow(place), U32)
+
+    def held(self, offset: Word) -> Word:
+        """list[] before the call, by the place in the call's slot set."""
+        return self.listed(self.given.first - self.place + offset)
+
+    def left(self, offset: Word) -> Word:
+        """What the model says list[] is to be after the call, by that place.
+
+        Source: :class:`~bounceproof.models.freelist.FreeList`, whose loops leave this.
+        """
+        given, place, held = self.given, self.place, self.held(offset)
+        end = place + given.nslots
+        before = place - 1 - offset < self.back
+        inside = offset - place < given.nslots
+        if self.taking:
+            return ite(inside, _ZERO, ite(before, place - offset, held))
+        behind = ite(end < self.set_size, self.listed(given.first + given.nslots), _ZERO)
+        return ite(before | inside, end - offset + behind, held)
 
     def inside(self, place: Word) -> Truth:
         """Whether the slot (unsigned int) is one of the call's."""

@@ -78,27 +78,47 @@ class ListProof:
 
 
 def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
-    """list[] of any slot is right, and tells the call's slots from the others.
+    """list[] of any slot is what the model says.
 
-    Of the call's slot set it is shown slot by slot; elsewhere it is left alone.
+    That is shown of the call's slots and of the free ones before them; others are left
+    alone.
     """
-    zero, size = Word(0, U32), pool.set_size
-    offset = few("offset")
-    at, last = pool.given.first - pool.place + offset, (offset + 1).eq(size)
-    now, then = (
-        after.record.value(machine.list_key, pool.narrow(x)) for x in (at, at + 1)
-    )
-    free, inside = pool.listed(at).ne(0), pool.inside(at)
-    free = free & ~inside if pool.taking else free | inside
-    beyond = ite(last, zero, then)
-    right = (now.eq(0) | now.eq(beyond + 1)) & (now <= size - offset)
-    pool.listed(at + 1)
-    yield Claim("which slots are free", alike(now.ne(0), free), offset < size)
-    yield Claim("list[]", right, offset < size)
-    far = slot("slot")
+
+    def now(at: Word) -> Word:
+        return after.record.value(machine.list_key, pool.narrow(at)).cast(U32)
+
+    given, step = pool.given, few("step")
+    at = given.first + step
+    right = now(at).eq(pool.left(pool.place + step))
+    yield Claim("list[] of the call's slots", right, step < given.nslots)
+    at = given.first - 1 - step
+    right = now(at).eq(pool.left(pool.place - 1 - step))
+    yield Claim("list[] of the free slots before them", right, step < pool.back)
+    offset, alone = variable("offset", U32), TRUE
+    far = pool.narrow(given.first - pool.place + offset)
     for write in after.record.of(machine.list_key):
-        elsewhere = pool.offset(far) >= size
-        yield Claim("list[] of other slot sets", ~write.covers(far), elsewhere)
+        alone = alone & ~write.covers(far)
+    before, behind = offset < pool.place - pool.back, offset >= pool.place + given.nslots
+    yield Claim("list[] of other slots", alone, before | behind)
+
+
+def model_claims(pool: AnyPool) -> Iterator[Claim]:
+    """What the model says list[] is to be is right again, and tells who is free."""
+    zero, size, step = Word(0, U32), pool.set_size, few("step")
+    place, end = pool.place, pool.place + pool.given.nslots
+    for offset, exists in (
+        (place + step, step < pool.given.nslots),
+        (place - 1 - step, step < pool.back),
+        (step, step < place - pool.back),
+        (end + step, end + step < size),
+    ):
+        now, then = pool.left(offset), pool.left(offset + 1)
+        free, inside = pool.held(offset).ne(0), offset - place < pool.given.nslots
+        free = free & ~inside if pool.taking else free | inside
+        beyond = ite((offset + 1).eq(size), zero, then)
+        right = (now.eq(0) | now.eq(beyond + 1)) & (now <= size - offset)
+        yield Claim("which slots are free", alike(now.ne(0), free), exists)
+        yield Claim("a right list[]", right, exists)
 
 
 def _bounds(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
@@ -182,26 +202,26 @@ def _areas(pool: AnyPool, after: After) -> bool:
     for bug in after.bugs:
         bugs = bugs | bug
     given, area = pool.given, variable("which", CType(AREA_BITS, False)).cast(U32)
-    only = _area_case(pool, element.eq(0), bugs, given.nslabs, Word(0, U32), Word(1, U32))
+    only = _area_case(
+        pool, element.eq(0), bugs, given.nslabs, Word(0, U32), Word(1, U32)
+    )
     if not only:
         return False
     for bits in range(SET_BITS, MAX_AREA_SLOTS.bit_length()):
-        size = Word(1 << bits, UNSIGNED_INT)
-        first, count = area << bits, given.nslabs >> bits
-        shown = element.eq(area.cast(S64))
-        if not _area_case(pool, shown, bugs, size, first, count):
+        size, count = Word(1 << bits, UNSIGNED_INT), given.nslabs >> bits
+        if not _area_case(pool, element.eq(area.cast(S64)), bugs, size, area, count):
             return False
     return True
 
 
 def _area_case(
-    pool: AnyPool, shown: Truth, bugs: Truth, slots: Word, base: Word, areas: Word
+    pool: AnyPool, shown: Truth, bugs: Truth, size: Word, area: Word, areas: Word
 ) -> bool:
-    given = pool.given
-    question = formula(pool.domain() & ~(shown & ~bugs))
+    given, exists, base = pool.given, area < areas, area * size
+    question = formula(pool.domain() & exists & ~(shown & ~bugs))
     named = variables(question)
     changes = []
-    for name, value in (("area_nslabs", slots), ("area_base", base)):
+    for name, value in (("area_nslabs", size), ("area_base", base)):
         if name in named:
             narrow = (value >> SET_BITS).cast(CType(named[name].size(), False))
             changes.append((named[name], _raw(narrow)))
