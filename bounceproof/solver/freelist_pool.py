@@ -8,7 +8,7 @@ pair, so that pools and histories of every size are spoken of at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, count
 from typing import Any
@@ -31,11 +31,12 @@ from bounceproof.models.word import (
 )
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.lemma import Entries
-from bounceproof.solver.slots import SET_BITS, PoolShape, SlotPool, few, slot
+from bounceproof.solver.slots import POOL_SLOTS, SET_BITS, PoolShape, SlotPool, few, slot
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.slot_machine import Change, Given
 
 AREA_BITS = 24
+_WIDE = ("nslabs", "area_nslabs", "area_base", "index")
 _ZERO = Word(0, UNSIGNED_INT)
 _START, _OFFSET = 1 << 32, 0x200
 
@@ -81,20 +82,25 @@ def _samples(pads: bool) -> tuple[Sample, ...]:
     return tuple(made)
 
 
-def variables(term: Any) -> dict[str, Any]:
-    """The variables of a term, by name."""
-    found: dict[str, Any] = {}
+def _parts(term: Any) -> Iterator[Any]:
+    """The subterms of a term, each once."""
     seen: set[int] = set()
     todo = [term]
     while todo:
         part = todo.pop()
-        if part.get_id() in seen:
-            continue
-        seen.add(part.get_id())
-        if z3.is_const(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            found[part.decl().name()] = part
-        todo.extend(part.children())
-    return found
+        if part.get_id() not in seen:
+            seen.add(part.get_id())
+            todo.extend(part.children())
+            yield part
+
+
+def variables(term: Any) -> dict[str, Any]:
+    """The variables of a term, by name."""
+    return {
+        part.decl().name(): part
+        for part in _parts(term)
+        if z3.is_const(part) and part.decl().kind() == z3.Z3_OP_UNINTERPRETED
+    }
 
 
 def _number(word: Word, sample: Sample) -> int:
@@ -111,6 +117,12 @@ def _number(word: Word, sample: Sample) -> int:
 
 def _plain(name: str) -> str:
     return name.split("#")[0].split("[")[0]
+
+
+def _quotients(term: Any) -> list[Any]:
+    """The divisions in a term."""
+    kinds = (z3.Z3_OP_BUDIV, z3.Z3_OP_BSDIV)
+    return [part for part in _parts(term) if part.decl().kind() in kinds]
 
 
 class AnyPool:
@@ -260,7 +272,8 @@ class AnyPool:
         contrary = assumed & ~shown
         if contrary.raw is False:
             return True
-        question = contrary & self.domain() & self.known(contrary)
+        named = variables(z3.simplify(formula(contrary)))
+        question = contrary & self.domain(named) & self.known(named)
         answer = ask(Query("list[] of the tree", question), self._seconds)
         if answer.status is Status.UNKNOWN:
             self.reason = answer.reason
@@ -282,18 +295,45 @@ class AnyPool:
     def _free(self) -> Truth:
         return self.listed(self.given.first) >= self.given.nslots
 
+    def divided(self, truth: Truth) -> Truth:
+        """``truth`` with the area's number for the quotient of the call's first slot.
+
+        The area's first slot is the number times area_nslabs, and the area has the
+        call's, so that the one is the other.
+        """
+        raw, changes = formula(truth), []
+        for part in _quotients(raw):
+            sides = (self.given.first, self.given.area_nslabs)
+            wide = CType(part.size(), False)
+            if all(
+                z3.is_true(z3.simplify(mine == side.cast(wide).raw))
+                for mine, side in zip(part.children(), sides, strict=True)
+            ):
+                changes.append((part, self.given.area.cast(wide).raw))
+        return Truth(z3.substitute(raw, *changes))
+
     # What is known.
 
-    def domain(self) -> Truth:
-        """The call's slots lie in one slot set of the area."""
+    def domain(self, named: Container[str]) -> Truth:
+        """What is known of the call, as far as what is ``named`` depends on it.
+
+        Its slots lie in one slot set of the area.
+        """
         pool, given = self.pool, self.given
-        inside = pool.legal & pool.area_legal & pool.area_has(given.first)
-        sized = (given.nslots >= 1) & (self.back <= self.place)
-        sized = sized & self.place.eq(given.first & LAST_OF_SET)
-        truth = inside & sized & (given.index < pool.area_nslabs)
-        if not self.taking:
-            return truth & (self.place + given.nslots <= self.set_size)
-        return truth & (self._free() if self._chosen else TRUE)
+        truth = (given.nslots >= 1) & (self.back <= self.place)
+        truth = truth & (self.place < self.set_size)
+        if self._chosen:
+            truth = truth & self._free()
+        if self._chosen or not self.taking:
+            truth = truth & (self.place + given.nslots <= self.set_size)
+        if self.shape is PoolShape.PARTIAL or any(name in named for name in _WIDE):
+            truth = truth & pool.legal & pool.area_legal & pool.area_has(given.first)
+        if self.shape is PoolShape.PARTIAL or "first" in named:
+            truth = truth & self.place.eq(given.first & LAST_OF_SET)
+            truth = truth & (given.first < POOL_SLOTS)
+        if "index" in named:
+            truth = truth & (given.index < pool.area_nslabs)
+        return truth
 
     @property
     def set_size(self) -> Word:
@@ -307,18 +347,18 @@ class AnyPool:
         """Where in the call's slot set a slot lies; a large number elsewhere."""
         return self.narrow(at - self.given.first) + self.place
 
-    def known(self, contrary: Truth) -> Truth:
-        """What a right list[] says of the elements that the question speaks of."""
-        named = variables(formula(contrary))
+    def known(self, named: Container[str]) -> Truth:
+        """What a right list[] says of the elements that are ``named``."""
         truth = TRUE
         for field, entries in self._entries.items():
             read = [
-                (index, value)
-                for number, (index, value) in enumerate(entries._read)
-                if f"{field}[{number}]" in named or (field == "list" and number < 3)
+                pair
+                for number, pair in enumerate(entries._read)
+                if f"{field}[{number}]" in named
             ]
             if field == "list":
-                truth = truth & self._right(read)
+                anchors = [pair for pair in entries._read[:3] if pair not in read]
+                truth = truth & self._right([*anchors, *read] if read else [])
                 continue
             for (index, value), (other, same) in combinations(read, 2):
                 truth = truth & (index.ne(other) | value.eq(same))

@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-import z3
-
-from bounceproof.models.constants import MAX_AREA_SLOTS
 from bounceproof.models.freelist import FreeList
 from bounceproof.models.word import (
     FALSE,
@@ -24,16 +21,14 @@ from bounceproof.models.word import (
     U32,
     U64,
     UNSIGNED_INT,
-    CType,
     Truth,
     Word,
     ite,
 )
-from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.freelist_pool import AREA_BITS, AnyPool, variables
+from bounceproof.solver.freelist_pool import AnyPool
 from bounceproof.solver.lemma import alike
-from bounceproof.solver.slots import SET_BITS, PoolShape, few, slot
-from bounceproof.solver.terms import formula, variable
+from bounceproof.solver.slots import PoolShape, few, slot
+from bounceproof.solver.terms import variable
 from bounceproof.source.errors import SourceError
 from bounceproof.source.extract.freelist_code import After, Releasing, Taking
 from bounceproof.source.extract.search import Shape
@@ -173,6 +168,8 @@ def _claims(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim
     yield from _bounds(pool, machine, after)
     yield from _used(pool, machine, after)
     yield from _index(pool, machine, after)
+    if not pool.taking:
+        yield from _area(pool, after)
     if after.result is not None:
         yield Claim("the slot returned", after.result.eq(pool.given.first.cast(S64)))
 
@@ -190,50 +187,21 @@ def _cleared(pool: AnyPool, machine: SlotMachine, after: After) -> frozenset[str
     return frozenset(names)
 
 
-def _areas(pool: AnyPool, after: After) -> bool:
-    """Whether a release counts down used of the area that the slots are in.
+def _area(pool: AnyPool, after: After) -> Iterator[Claim]:
+    """A release counts down used of the area that the slots are in, and never stops.
 
-    One area may be of any size; several have 2^k slots each.
+    An area's slots are those from ``area * area_nslabs`` on, so its number is the
+    quotient of a slot of it: the code's own division, if it is that one, is called by
+    that name.
     """
-    element = after.used[0]
+    element, given = after.used[0], pool.given
     if element is None:
-        return True
+        return
     bugs = FALSE
     for bug in after.bugs:
         bugs = bugs | bug
-    given, area = pool.given, variable("which", CType(AREA_BITS, False)).cast(U32)
-    only = _area_case(
-        pool, element.eq(0), bugs, given.nslabs, Word(0, U32), Word(1, U32)
-    )
-    if not only:
-        return False
-    for bits in range(SET_BITS, MAX_AREA_SLOTS.bit_length()):
-        size, count = Word(1 << bits, UNSIGNED_INT), given.nslabs >> bits
-        if not _area_case(pool, element.eq(area.cast(S64)), bugs, size, area, count):
-            return False
-    return True
-
-
-def _area_case(
-    pool: AnyPool, shown: Truth, bugs: Truth, size: Word, area: Word, areas: Word
-) -> bool:
-    given, exists, base = pool.given, area < areas, area * size
-    question = formula(pool.domain() & exists & ~(shown & ~bugs))
-    named = variables(question)
-    changes = []
-    for name, value in (("area_nslabs", size), ("area_base", base)):
-        if name in named:
-            narrow = (value >> SET_BITS).cast(CType(named[name].size(), False))
-            changes.append((named[name], _raw(narrow)))
-    if "nareas" in named:
-        changes.append((named["nareas"], _raw(areas.cast(given.nareas.ctype))))
-    answer = ask(Query("area of a slot", Truth(z3.substitute(question, *changes))))
-    return answer.status is Status.UNSAT
-
-
-def _raw(word: Word) -> z3.BitVecRef:
-    raw = word.raw
-    return z3.BitVecVal(raw, word.ctype.bits) if isinstance(raw, int) else raw
+    shown = pool.divided(element.eq(given.area.cast(S64)) & ~bugs)
+    yield Claim("used of the area", shown, given.area < given.nareas)
 
 
 def _pool_of(program: Program, shape: PoolShape, taking: bool) -> AnyPool:
@@ -259,9 +227,6 @@ def _proved(call: str, pool: AnyPool, code: Taking | Releasing) -> ListProof:
                 reason = f"{where}: {after.function.name}(), {call}: {claim.name}"
                 return ListProof(call, where, tuple(proved), failed=reason, case=pool.case)
             proved.append(claim.name)
-        if not pool.taking and not _areas(pool, after):
-            reason = f"{where}: {after.function.name}(), {call}: used of the area"
-            return ListProof(call, where, tuple(proved), failed=reason)
         cleared = frozenset() if pool.taking else _cleared(pool, machine, after)
     except SourceError as error:
         return ListProof(call, "", failed=str(error), case=pool.case)
