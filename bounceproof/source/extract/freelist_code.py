@@ -14,8 +14,9 @@ from bounceproof.models.word import S64, TRUE, U32, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.memory import Poison, State, Value
+from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds, merge_all
+from bounceproof.source.extract.machine import INITIALISERS
 from bounceproof.source.extract.record import Record
 from bounceproof.source.extract.search import Shape, search_function
 from bounceproof.source.extract.slot_machine import Judge, SlotMachine, Touch
@@ -49,6 +50,7 @@ class Taking:
     def __init__(self, program: Program, shape: Shape, judge: Judge) -> None:
         self.machine = SlotMachine(program, judge)
         self._judge, self._shape = judge, shape
+        self._untouched: dict[Location, Value] = {}
 
     def run(self) -> After:
         """What it leaves; raises NotUnderstood."""
@@ -70,8 +72,10 @@ class Taking:
     def _body(self, state: State) -> list[Outcome]:
         block, shape = self._shape.function.body, self._shape
         self.machine.watched = block
+        self._untouched = dict(state.memory)
         state = self._to_loop(state)
         self._keeps_inside(state)
+        self._finds_nothing({shape.position + 1: state})
         self._any_turn(state)
         ends = [
             outcome
@@ -113,7 +117,30 @@ class Taking:
             state = self._going(machine.execute(shape.loop.init, state))
         return state
 
+    def _finds_nothing(self, pending: dict[int, State]) -> None:
+        """A search that ends without a slot leaves the pool as it was."""
+        machine = self.machine
+        outer, touches = machine.record, machine.touches
+        machine.record, machine.touches = outer.copy(), []
+        try:
+            ends = {position: state.fork(TRUE) for position, state in pending.items()}
+            for state in ends.values():
+                self._any_turn(state)
+            for end in machine._run_from(self._shape.function.body, ends):
+                self._unchanged(end.state)
+        finally:
+            machine.record, machine.touches = outer, touches
+
+    def _unchanged(self, state: State) -> None:
+        if self.machine.record.writes or state.memory != self._untouched:
+            raise self._fail("a search that changes nothing until it finds a slot")
+
     def _going(self, outcomes: list[Outcome]) -> State:
+        for end in outcomes:
+            if end.kind == "goto":
+                self._finds_nothing({self._label(str(end.detail)): end.state})
+            elif end.kind == "return":
+                self._unchanged(end.state)
         going = [outcome.state for outcome in outcomes if outcome.kind == "next"]
         if len(going) != 1:
             raise self._fail("a way to the loop that every request takes")
@@ -132,6 +159,7 @@ class Taking:
             self._any_turn(again)
             for outcome in self._turn(again):
                 self._stays(outcome, inside)
+                self._unchanged(outcome.state)
         finally:
             machine.record, machine.touches = outer, touches
 
@@ -205,6 +233,12 @@ class Releasing:
 def _after(
     machine: SlotMachine, function: c.Function, value: Value | None, state: State
 ) -> After:
+    for event in machine.events:
+        given = event.data.get("arguments") or [None]
+        if event.kind in ("copy", "fill") and isinstance(given[0], Pointer):
+            need = "a pool that is written to field by field"
+            text = machine.program.text(function.file, function.line)
+            raise NotUnderstood(function.file, function.line, text, need)
     result = None
     if value is not None:
         result = machine.as_word(value, c.Empty(function.line)).cast(S64)
@@ -248,3 +282,18 @@ def releasing_function(program: Program) -> c.Function:
         need = f"what writes to list[] below {start}()"
         raise NotUnderstood(_FILE, 0, "the release of slots", need)
     return candidates[-1]
+
+
+def stray(program: Program, starts: Iterator[str]) -> c.Function | None:
+    """A function below ``starts`` that writes to list[] or used out of turn, or None.
+
+    In turn are the search, the release and what makes a pool.
+    """
+    makers = [name for name in INITIALISERS if program.function(name)]
+    within = [search_function(program).name, releasing_function(program).name, *makers]
+    known = {below.name for name in within for below in reachable(program, name)}
+    for start in starts:
+        for function in keepers(program, start):
+            if function.name not in known:
+                return function
+    return None
