@@ -158,7 +158,8 @@ def _bounded(wanted: Hunt, why: str) -> Finding:
 
 def _with_lists(model: KernelModel, found: Finding) -> Finding:
     """Of a tree, what its code leaves of list[] belongs to what it gives back."""
-    asked = found.prop is Property.RETURNED and found.verdict is Verdict.HOLDS
+    about = found.prop in (Property.RETURNED, Property.EXCLUSIVE)
+    asked = about and found.verdict is Verdict.HOLDS
     if not asked or not isinstance(model, RunsHistories):
         return found
     return with_lists(model, found)

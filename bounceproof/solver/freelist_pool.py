@@ -31,7 +31,14 @@ from bounceproof.models.word import (
 )
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.lemma import Entries
-from bounceproof.solver.slots import POOL_SLOTS, SET_BITS, PoolShape, SlotPool, few, slot
+from bounceproof.solver.slots import (
+    POOL_SLOTS,
+    SET_BITS,
+    PoolShape,
+    SlotPool,
+    few,
+    slot,
+)
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.slot_machine import Change, Given
 
@@ -189,7 +196,9 @@ class AnyPool:
         inside = offset - place < given.nslots
         if self.taking:
             return ite(inside, _ZERO, ite(before, place - offset, held))
-        behind = ite(end < self.set_size, self.listed(given.first + given.nslots), _ZERO)
+        behind = ite(
+            end < self.set_size, self.listed(given.first + given.nslots), _ZERO
+        )
         return ite(before | inside, end - offset + behind, held)
 
     def inside(self, place: Word) -> Truth:

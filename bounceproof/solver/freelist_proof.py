@@ -93,7 +93,10 @@ def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
     far = pool.narrow(given.first - pool.place + offset)
     for write in after.record.of(machine.list_key):
         alone = alone & ~write.covers(far)
-    before, behind = offset < pool.place - pool.back, offset >= pool.place + given.nslots
+    before, behind = (
+        offset < pool.place - pool.back,
+        offset >= pool.place + given.nslots,
+    )
     yield Claim("list[] of other slots", alone, before | behind)
 
 
@@ -117,7 +120,7 @@ def model_claims(pool: AnyPool) -> Iterator[Claim]:
 
 
 def _bounds(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
-    """Slots of the area alone are read and written, and of others' nothing but list[]."""
+    """No slot of another area is touched; of other mappings', nothing but list[]."""
     shown = TRUE
     for touch in after.touches:
         if touch.key == machine.list_key:
@@ -154,7 +157,9 @@ def _index(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]
     given, (element, value) = pool.given, after.index
     if not pool.taking:
         writes = after.record.of((machine.areas[0], "index"))
-        kept = value.eq(given.index) if not machine.has("io_tlb_area", "index") else TRUE
+        kept = (
+            value.eq(given.index) if not machine.has("io_tlb_area", "index") else TRUE
+        )
         yield Claim("index", kept & Truth(not writes))
         return
     place, slots = given.first - given.base, given.area_nslabs
@@ -225,7 +230,9 @@ def _proved(call: str, pool: AnyPool, code: Taking | Releasing) -> ListProof:
         for claim in _claims(pool, machine, after):
             if not pool.follows(claim.assumed, claim.shown):
                 reason = f"{where}: {after.function.name}(), {call}: {claim.name}"
-                return ListProof(call, where, tuple(proved), failed=reason, case=pool.case)
+                return ListProof(
+                    call, where, tuple(proved), failed=reason, case=pool.case
+                )
             proved.append(claim.name)
         cleared = frozenset() if pool.taking else _cleared(pool, machine, after)
     except SourceError as error:

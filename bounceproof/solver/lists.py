@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a tree's own code leaves of list[] and used, over histories of calls.
+"""What a tree's own code leaves of list[] and used: a proof, or a history of calls.
 
-The solver is asked which slots a release gives back; the numbers that it writes are
-seen by running the code.  A history that ends with a wrong list[] breaks ``returned``;
-none is no proof, and the report says how many calls were run.
+Which slots come back is asked cell by cell.  That taking and giving back slots keeps
+list[], used and index right, whatever slots they are, is proved once for the tree.
+Where it is not, histories of calls are run on the code: one that ends with a wrong
+list[] breaks ``returned``, and none is no proof.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
 from bounceproof.models.request import Cell, Path, RunsHistories, RunsItself
+from bounceproof.models.search import NoSearchRule
 from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.confirm import single_request
+from bounceproof.solver.freelist_proof import ListProof, prove_lists
 from bounceproof.solver.minimum import Point
+from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
+from bounceproof.source.errors import SourceError
+from bounceproof.source.extract.freelist_code import stray
+from bounceproof.source.extract.life import SYNCS, UNMAPS
+from bounceproof.source.kernel.kernel import ENTRIES, SourceKernel
 
 Ops = list[dict[str, Any]]
 HISTORIES, CALLS = 4, 40
@@ -26,24 +35,24 @@ _POOL_START, _SETS = 1 << 28, 2
 _BOUNDARY = (1 << 64) - 1
 
 
-def _machine(model: RunsHistories, cell: Cell) -> dict[str, Any]:
+def _machine(cell: Cell, nareas: int) -> dict[str, Any]:
     return {
         "page_size": cell.page_size,
         "granule": cell.granule,
         "min_align_mask": cell.min_align_mask,
         "seg_boundary_mask": _BOUNDARY,
         "pool_start": _POOL_START,
-        "nslabs": _SETS * model.geometry(cell.page_size).segsize,
-        "nareas": 1,
+        "nslabs": _SETS * IO_TLB_SEGSIZE,
+        "nareas": nareas,
         "start_index": 0,
     }
 
 
-def _calls(model: RunsHistories, cell: Cell, dice: Random) -> Ops:
-    """Maps and unmaps in random order, of sizes around those of slot sets."""
-    geometry = model.geometry(cell.page_size)
-    sizes = [n for n in _SLOTS if n <= geometry.segsize]
-    sizes += [geometry.segsize] if geometry.segsize not in sizes else []
+def _calls(cell: Cell, dice: Random, case: dict[str, int] | None) -> Ops:
+    """Maps and unmaps in random order, of sizes around those of slot sets.
+
+    Every other mapping has the size of ``case``, where there is one.
+    """
     ops: Ops = []
     live: list[int] = []
     for number in range(CALLS):
@@ -51,10 +60,39 @@ def _calls(model: RunsHistories, cell: Cell, dice: Random) -> Ops:
             name = live.pop(dice.randrange(len(live)))
             ops.append({"op": "unmap", "mapping": name})
             continue
-        size = dice.choice(sizes) * geometry.size - dice.choice((0, 0, 512))
+        slots = dice.choice(_SLOTS)
+        if case is not None and number % 2:
+            slots = case["nslots"]
+        size = slots * IO_TLB_SIZE - dice.choice((0, 0, 512))
         ops.append(_map(cell, number, size, dice.getrandbits(20) << 9))
         live.append(number)
     return ops
+
+
+def _around(cell: Cell, case: dict[str, int]) -> Iterator[Ops]:
+    """The case itself: its slots, the free ones before, what is behind in the set."""
+    place = case["first"] % IO_TLB_SEGSIZE
+    slots, back = case["nslots"], min(case["back"], place)
+    parts = [place - back, back, slots, IO_TLB_SEGSIZE - place - slots]
+    named = [(name, part) for name, part in enumerate(parts) if part > 0]
+    if slots > IO_TLB_SEGSIZE:
+        return
+    low = cell.min_align_mask & (IO_TLB_SIZE - 1)
+    for orders in ((1, 2), (2, 1), (2, 3), (3, 2), (1, 2, 2), (1, 3, 2, 2)):
+        ops, live, at = [], set(), 0
+        for name, part in named:
+            orig = (1 << 30) + ((at * IO_TLB_SIZE) & cell.min_align_mask)
+            ops.append(_map(cell, name, part * IO_TLB_SIZE, orig & ~low))
+            live.add(name)
+            at += part
+        for name in orders:
+            if name in live:
+                ops.append({"op": "unmap", "mapping": name})
+                live.discard(name)
+            elif name == 2:
+                orig = (1 << 30) + ((place * IO_TLB_SIZE) & cell.min_align_mask)
+                ops.append(_map(cell, 9, slots * IO_TLB_SIZE, orig & ~low))
+        yield ops
 
 
 def _map(cell: Cell, name: int, size: int, orig_addr: int) -> dict[str, Any]:
@@ -67,9 +105,9 @@ def _map(cell: Cell, name: int, size: int, orig_addr: int) -> dict[str, Any]:
     return {**op, "size": size, "orig_addr": orig_addr}
 
 
-def _first_fault(model: RunsHistories, cell: Cell, ops: Ops) -> int | None:
+def _first_fault(model: RunsHistories, machine: dict[str, Any], ops: Ops) -> int | None:
     """The first operation after which list[] or used is wrong, or None."""
-    records = model.run_history(*complete_history(_machine(model, cell), ops))
+    records = model.run_history(*complete_history(machine, ops))
     for number, record in enumerate(records):
         seen = any(fault["property"] == "returned" for fault in record["broken"])
         if seen or record["invariant"]:
@@ -77,11 +115,11 @@ def _first_fault(model: RunsHistories, cell: Cell, ops: Ops) -> int | None:
     return None
 
 
-def _shortened(model: RunsHistories, cell: Cell, ops: Ops) -> Ops:
+def _shortened(model: RunsHistories, machine: dict[str, Any], ops: Ops) -> Ops:
     """The same history without the mappings that it fails without."""
     for name in dict.fromkeys(op["mapping"] for op in ops):
         fewer = [op for op in ops if op["mapping"] != name]
-        at = _first_fault(model, cell, fewer) if fewer else None
+        at = _first_fault(model, machine, fewer) if fewer else None
         if at is not None:
             ops = fewer[: at + 1]
     return ops
@@ -97,40 +135,81 @@ def _places(finding: Finding) -> Iterator[tuple[Cell, int]]:
             yield found.cell, found.limit
 
 
+def list_proofs(model: SourceKernel, page_size: int) -> tuple[ListProof, ...]:
+    """What is proved of a tree's calls, for pages of ``page_size`` bytes."""
+    program = model.program(page_size)
+    try:
+        other = stray(program, _starts())
+        if other is not None:
+            where = f"{other.file}:{other.line}"
+            why = f"{where}: {other.name}() writes to list[] or used, out of turn"
+            return (ListProof("other code", where, failed=why),)
+        return prove_lists(program, model.reader(page_size).shape)
+    except (SourceError, NoSearchRule) as error:
+        return (ListProof("the search", "", failed=str(error)),)
+
+
+def _starts() -> Iterator[str]:
+    for names in (*ENTRIES.values(), *UNMAPS.values()):
+        yield from names
+    for name in SYNCS.values():
+        yield from (f"{name}cpu", f"{name}device")
+
+
 def with_lists(model: RunsHistories, finding: Finding) -> Finding:
-    """``finding``, that slots come back, with what histories show of list[]."""
-    calls = 0
+    """``finding``, which holds, with what is proved of list[] and used."""
+    assert isinstance(model, SourceKernel)
+    sizes = dict.fromkeys(found.cell.page_size for found in finding.cells)
+    proofs = [proof for size in sizes for proof in list_proofs(model, size)]
+    failed = next((proof for proof in proofs if not proof.holds), None)
+    if failed is None:
+        where = ", ".join(dict.fromkeys(proof.where for proof in proofs))
+        note = f"list[], used and index are proved right after every call ({where})"
+        return replace(finding, note=note)
+    found = None
+    if finding.prop is Property.RETURNED:
+        found = _hunted(model, finding, failed.case)
+    reason = f"list[] is not proved: {failed.failed}"
+    unknown = replace(finding, verdict=Verdict.UNKNOWN, reason=reason)
+    return unknown if found is None else found
+
+
+def _hunted(
+    model: RunsHistories, finding: Finding, case: dict[str, int] | None
+) -> Finding | None:
+    """A history that ends with a wrong list[] or used, or None."""
     for cell, limit in _places(finding):
         dice = Random(cell.page_size)
-        for _ in range(HISTORIES):
-            ops = _calls(model, cell, dice)
-            at = _first_fault(model, cell, ops)
-            if at is not None:
-                return _broken(model, finding, cell, limit, ops[: at + 1])
-            calls += len(ops)
-    note = (
-        f"which slots come back is proved; what list[] then says was right after each "
-        f"of {calls} calls of the tree's own code, which is no proof"
-    )
-    return replace(finding, note=note)
+        drawn = [_calls(cell, dice, case) for _ in range(HISTORIES)]
+        for ops in (*(_around(cell, case) if case else ()), *drawn):
+            for areas in (1, _SETS):
+                at = _first_fault(model, _machine(cell, areas), ops)
+                if at is not None:
+                    return _broken(model, finding, cell, limit, ops[: at + 1], areas)
+    return None
 
 
 def _broken(
-    model: RunsHistories, finding: Finding, cell: Cell, limit: int, ops: Ops
+    model: RunsHistories,
+    finding: Finding,
+    cell: Cell,
+    limit: int,
+    ops: Ops,
+    areas: int,
 ) -> Finding:
-    ops = _shortened(model, cell, ops)
-    assert isinstance(model, RunsItself)
-    machine = _machine(model, cell)
+    machine = _machine(cell, areas)
+    ops = _shortened(model, machine, ops)
     last = [op for op in ops if op["op"] == "map"][-1]
     point: Point = {
         "size": last["size"],
         "orig_addr": last["orig_addr"],
         "start_index": 0,
         "area_nslabs": machine["nslabs"],
-        "nareas": 1,
+        "nareas": areas,
         "pool_start": _POOL_START,
         "seg_boundary_mask": _BOUNDARY,
     }
+    assert isinstance(model, RunsItself)
     numbers = single_request(cell, point).fields()
     outcome = model.run_numbers(cell, numbers, [])
     history = {"machine": machine, "ops": ops}

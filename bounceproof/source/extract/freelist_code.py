@@ -15,7 +15,7 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
-from bounceproof.source.eval.paths import Outcome, PathEnds, merge_all
+from bounceproof.source.eval.paths import Outcome, merge_all
 from bounceproof.source.extract.machine import INITIALISERS
 from bounceproof.source.extract.record import Record
 from bounceproof.source.extract.search import Shape, search_function
@@ -31,8 +31,9 @@ _KEPT = ("list", "used", "io_tlb_list", "io_tlb_used")
 class After:
     """What a call leaves.
 
-    ``bugs``: where the kernel would stop on the way.  ``result``: the slot it names, None for a release.  ``used`` and ``index``: whose
-    area's was written, None where there is one pool without areas, and the value.
+    ``bugs``: where the kernel would stop on the way.  ``result``: the slot it names,
+    None for a release.  ``used`` and ``index``: whose area's was written, None where
+    there is one pool without areas, and the value.
     """
 
     function: c.Function
@@ -223,7 +224,7 @@ class Releasing:
         machine.watched = function.body
         arguments = machine.bind(function, values)
         machine.invoke(function, arguments, state, c.Empty(function.line))
-        if machine.watched is not None:
+        if machine.unnamed:
             text = self._program.text(function.file, function.line)
             need = "variables for the slots that are given back"
             raise NotUnderstood(function.file, function.line, text, need)

@@ -14,6 +14,7 @@ from bounceproof.models.word import S64, CType, Truth, Word, ite
 from bounceproof.source.eval.memory import Location, State, Value
 
 Key = tuple[int, str]
+_ONE = Word(1, S64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Stretch(Write):
     """
 
     step: int = 1
-    count: Word = Word(1, S64)
+    count: Word = _ONE
 
     def covers(self, element: Word) -> Truth:
         apart = element - self.first if self.step > 0 else self.first - element

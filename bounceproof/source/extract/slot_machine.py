@@ -161,7 +161,9 @@ class SlotMachine(RecordMachine):
             return
         element, word = self.element(state, at, written=True), value
         one = Word(1, element.ctype)
-        write = Stretch(state.condition, element, element, lambda _: word, False, 1, one)
+        write = Stretch(
+            state.condition, element, element, lambda _: word, False, 1, one
+        )
         self.record.add(key_of(at), write)
 
     def begin(self) -> State:
@@ -236,6 +238,11 @@ class SlotMachine(RecordMachine):
         ):
             self.name_values(state)
         return super().execute(statement, state)
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the values that are watched for were never there."""
+        return self.watched is not None
 
     def name_values(self, state: State) -> bool:
         """Call the values of locals by the judge's names, if all of them are there."""
