@@ -219,9 +219,9 @@ class AnyPool:
         return self._entries[field].at(element).cast(ctype)
 
     def counts(self) -> Iterable[Word]:
-        """The call's slots, the free ones before them, or both."""
+        """The call's slots, the free ones before them, both, or all but the first."""
         nslots = self.given.nslots
-        return nslots, self.back, nslots + self.back
+        return nslots, self.back, nslots + self.back, nslots - 1
 
     def turn(self) -> Word:
         """Any number of turns that a loop over a slot set may have made."""

@@ -181,11 +181,11 @@ def _hunted(
     for cell, limit in _places(finding):
         dice = Random(cell.page_size)
         drawn = [_calls(cell, dice, case) for _ in range(HISTORIES)]
-        for ops in (*(_around(cell, case) if case else ()), *drawn):
-            for areas in (1, _SETS):
-                at = _first_fault(model, _machine(cell, areas), ops)
-                if at is not None:
-                    return _broken(model, finding, cell, limit, ops[: at + 1], areas)
+        for number, ops in enumerate((*(_around(cell, case) if case else ()), *drawn)):
+            areas = (1, _SETS)[number % 2]
+            at = _first_fault(model, _machine(cell, areas), ops)
+            if at is not None:
+                return _broken(model, finding, cell, limit, ops[: at + 1], areas)
     return None
 
 

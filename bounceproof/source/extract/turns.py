@@ -66,7 +66,7 @@ class Turns:
 
     def __init__(self, machine: SlotMachine, node: c.Loop, state: State) -> None:
         self._machine, self._node, self._judge = machine, node, machine.judge
-        self._state, self._base = state, state.condition
+        self._state, self._base = state.fork(TRUE), state.condition
         self._record: Record = machine.record
         self._steps: dict[Location, int | None] = {}
         self._moving: dict[Key, Moving] = {}
