@@ -8,12 +8,14 @@ import click
 from bounceproof.cli.options import device_of, json_option, state_of, timeout_option
 from bounceproof.cli.questions import interpret_single_requests
 from bounceproof.cli.streams import say
+from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 
 POOLS = ("whole", "partial")
 
 
 @click.command()
 @click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
+@kernel_options
 @click.option(
     "--pool",
     type=click.Choice(POOLS),
@@ -33,6 +35,8 @@ POOLS = ("whole", "partial")
 @json_option
 def invariant(
     kernels: tuple[str, ...],
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
     pool: str,
     device_name: str,
     timeout: float,
@@ -42,18 +46,30 @@ def invariant(
 
     Lemma by lemma, over the loops as each kernel has them, so that what is proved of
     any pool is proved of every pool that calls can make.  KERNEL is a built-in state,
-    the latest if none is named.
+    the latest if none is named, or a tree, of whose own code it is proved.
     """
     interpret_single_requests()
-    states = [state_of(name) for name in kernels or ("latest",)]
+    names = kernels or ("latest",)
+    trees = {
+        name: model_of(name, patches, settings)
+        for name in names
+        if is_tree(name) or patches or settings
+    }
+    states = {name: state_of(name) for name in names if name not in trees}
     device = device_of(device_name)
     from bounceproof.report import invariants as report
     from bounceproof.solver.domain import Domain
     from bounceproof.solver.histories import histories
     from bounceproof.solver.slots import PoolShape
+    from bounceproof.solver.tree_histories import tree_histories
     from bounceproof.solver.verdict import exit_code
 
     shape, domain = PoolShape(pool), Domain(device)
-    results = [histories(state, shape, domain, timeout) for state in states]
+    results = [
+        histories(states[name], shape, domain, timeout)
+        if name in states
+        else tree_histories(trees[name], shape, domain, timeout)
+        for name in names
+    ]
     say(report.as_json(results) if as_json else report.as_text(results))
     return exit_code(result.verdict for result in results)

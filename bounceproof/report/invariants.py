@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.request import KernelModel
 from bounceproof.report.checks import finding_json
 from bounceproof.report.domain import Asked, asked_of, domain_json, domain_text
 from bounceproof.report.judged import answer_json
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.ask import Checked
+from bounceproof.solver.freelist_proof import ListProof
 from bounceproof.solver.histories import Histories
 from bounceproof.solver.lemma import Proof
 from bounceproof.solver.slots import SHAPES
+from bounceproof.solver.tree_histories import LEFT_OUT, TreeHistories
 from bounceproof.solver.verdict import Verdict
+
+Result = Histories | TreeHistories
 
 STATEMENT = (
     "In every history of maps, syncs and unmaps, of any length, list[] holds for each "
@@ -42,30 +49,53 @@ def _proof_json(proof: Proof) -> dict[str, Any]:
     }
 
 
-def as_json(results: list[Histories]) -> str:
+def _list_proof_json(page_size: int, proof: ListProof) -> dict[str, Any]:
+    return {
+        "lemma": proof.call,
+        "where": proof.where or None,
+        "page_size": page_size or None,
+        "verdict": proof.verdict.shown,
+        "proved": list(proof.proved),
+        "failed": proof.failed,
+    }
+
+
+def _result_json(result: Result) -> dict[str, Any]:
+    if isinstance(result, TreeHistories):
+        lemmas = [_list_proof_json(page, proof) for page, proof in result.proofs]
+        more = {"left_out": list(LEFT_OUT)}
+    else:
+        lemmas, more = [_proof_json(proof) for proof in result.proofs], {}
+    model, returned = _model(result), result.returned
+    return {
+        "kernel": model.name,
+        "pool": result.shape.value,
+        "domain": domain_json(_asked(result)),
+        "verdict": result.verdict.shown,
+        "lemmas": lemmas,
+        "returned": None if returned is None else finding_json(model, returned),
+        **more,
+    }
+
+
+def _model(result: Result) -> KernelModel:
+    if isinstance(result, TreeHistories):
+        return result.model
+    return BuiltinKernel(result.state)
+
+
+def as_json(results: Sequence[Result]) -> str:
     """One JSON object, schema 1."""
-    kernels = [
-        {
-            "kernel": result.state.name,
-            "pool": result.shape.value,
-            "domain": domain_json(_asked(result)),
-            "verdict": result.verdict.shown,
-            "lemmas": [_proof_json(proof) for proof in result.proofs],
-            "returned": None
-            if result.returned is None
-            else finding_json(BuiltinKernel(result.state), result.returned),
-        }
-        for result in results
-    ]
+    kernels = [_result_json(result) for result in results]
     fields = {"statement": STATEMENT, "assumed": ASSUMED, "kernels": kernels}
     return answer_json("invariant", fields, ())
 
 
-def _asked(*results: Histories) -> Asked:
+def _asked(*results: Result) -> Asked:
     return asked_of(
         *(
             Checked(
-                BuiltinKernel(result.state),
+                _model(result),
                 result.domain,
                 () if result.returned is None else (result.returned,),
             )
@@ -87,25 +117,51 @@ def _proof_text(proof: Proof) -> list[str]:
     return lines
 
 
-def _result_text(result: Histories) -> list[str]:
-    lines = title(f"{result.state.name}: {result.verdict.shown}")
+def _list_proof_text(pages_of: list[int], proof: ListProof) -> list[str]:
+    words = "PROVED" if proof.holds else proof.verdict.shown.upper()
+    sizes = ", ".join(str(size) for size in pages_of if size)
+    pages = f", pages of {sizes} bytes" if sizes else ""
+    where = f" ({proof.where}{pages})" if proof.where else ""
+    text = f"{proof.call}{where}: {words}: {', '.join(proof.proved)}"
+    lines = [wrap(text, "  ", "    ")]
+    if proof.failed is not None:
+        lines.append(wrap(f"reason: not proved: {proof.failed}", "    "))
+    return lines
+
+
+def _lemmas_text(result: Result) -> list[str]:
+    if not isinstance(result, TreeHistories):
+        return [line for proof in result.proofs for line in _proof_text(proof)]
+    alike: dict[ListProof, list[int]] = {}
+    for page, proof in result.proofs:
+        alike.setdefault(replace(proof, case=None), []).append(page)
+    lines = [
+        line
+        for proof, pages in alike.items()
+        for line in _list_proof_text(pages, proof)
+    ]
+    return [*lines, wrap("left out: " + "; ".join(LEFT_OUT), "  ", "    ")]
+
+
+def _result_text(result: Result) -> list[str]:
+    name = _model(result).name
+    lines = title(f"{name}: {result.verdict.shown}")
     lines.append(wrap(f"in {SHAPES[result.shape]}"))
-    for proof in result.proofs:
-        lines += _proof_text(proof)
+    lines += _lemmas_text(result)
     found = result.returned
     if found is not None:
         text = (
             f"returned: {found.verdict.shown.upper()} for {result.domain.device.name}"
         )
         if found.verdict is Verdict.BROKEN:
-            text += f"; 'check {result.state.name} --property returned' shows how"
+            text += f"; 'check {name} --property returned' shows how"
         lines.append(wrap(text, "  ", "    "))
     if found is not None and found.reason is not None:
         lines.append(wrap(f"reason: {found.reason}", "    "))
     return lines
 
 
-def as_text(results: list[Histories]) -> str:
+def as_text(results: Sequence[Result]) -> str:
     """``invariant`` for a reader."""
     lines = [*title("invariant: list[] and used, in every history of calls"), ""]
     lines += [wrap(STATEMENT), "", wrap(ASSUMED), ""]

@@ -133,16 +133,24 @@ def _quotients(term: Any) -> list[Any]:
 
 
 class AnyPool:
-    """A pool with one call on it; the judge of a tree's code.
+    """A pool with one call on it, or one that is made; the judge of a tree's code.
 
     ``back``: how many slots right before the first are free, in its slot set.
     ``taking``: the call takes slots, else a mapping's are given back.
     """
 
     def __init__(
-        self, shape: PoolShape, *, areas: bool, pads: bool, taking: bool, seconds: float
+        self,
+        shape: PoolShape,
+        *,
+        areas: bool,
+        pads: bool,
+        taking: bool,
+        seconds: float,
+        making: bool = False,
     ) -> None:
         self.pool = _pool(shape, areas)
+        self._making = making
         self.shape, self.taking, self._seconds = shape, taking, seconds
         self._chosen = False
         self.back = few("back")
@@ -221,11 +229,14 @@ class AnyPool:
     def counts(self) -> Iterable[Word]:
         """The call's slots, the free ones before them, both, or all but the first."""
         nslots = self.given.nslots
+        if self._making:
+            return self.given.nslabs, self.given.nareas
         return nslots, self.back, nslots + self.back, nslots - 1
 
     def turn(self) -> Word:
         """Any number of turns that a loop over a slot set may have made."""
-        return few(f"turn#{next(self._numbers)}")
+        name = f"turn#{next(self._numbers)}"
+        return slot(name) if self._making else few(name)
 
     def difference(self, a: Word, b: Word) -> int | None:
         """``a - b``, if that is the same in each sample: a guess."""
@@ -329,6 +340,8 @@ class AnyPool:
         Its slots lie in one slot set of the area.
         """
         pool, given = self.pool, self.given
+        if self._making:
+            return pool.legal & (given.nslabs >= 1) & (given.nareas <= given.nslabs)
         truth = (given.nslots >= 1) & (self.back <= self.place)
         truth = truth & (self.place < self.set_size)
         if self._chosen:

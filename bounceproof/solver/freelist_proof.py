@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from bounceproof.models.freelist import FreeList
@@ -29,8 +30,9 @@ from bounceproof.solver.freelist_pool import AnyPool
 from bounceproof.solver.lemma import alike
 from bounceproof.solver.slots import PoolShape, few, slot
 from bounceproof.solver.terms import variable
+from bounceproof.solver.verdict import Verdict
 from bounceproof.source.errors import SourceError
-from bounceproof.source.extract.freelist_code import After, Releasing, Taking
+from bounceproof.source.extract.freelist_code import After, Founding, Releasing, Taking
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.extract.slot_machine import SlotMachine
 from bounceproof.source.program.program import Program
@@ -39,6 +41,8 @@ SECONDS = 5.0
 _CODE = FreeList(UNSIGNED_INT, clamped=True)
 TAKING = "taking slots"
 RELEASING = "giving slots back"
+FOUNDING = "making a pool"
+MODEL = "what list[] is to be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ListProof:
-    """What is proved of one call of a tree's code.
+    """What is proved of one call of a tree's code, or of the model.
 
     ``proved``: the claims that are; ``cleared``: the fields of a slot that a release
     leaves as the pool began.  ``failed``: the claim that is not, with the place in the
@@ -70,6 +74,11 @@ class ListProof:
     def holds(self) -> bool:
         """Whether every claim is proved."""
         return self.failed is None
+
+    @property
+    def verdict(self) -> Verdict:
+        """A claim that is not proved is not refuted by that."""
+        return Verdict.HOLDS if self.holds else Verdict.UNKNOWN
 
 
 def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
@@ -168,7 +177,12 @@ def _index(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]
     yield Claim("index", value.cast(U32).eq(right) & mine)
 
 
-def _claims(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+def _claims(
+    call: str, pool: AnyPool, machine: SlotMachine, after: After
+) -> Iterator[Claim]:
+    if call == FOUNDING:
+        yield from _founding(pool, machine, after)
+        return
     yield from _list(pool, machine, after)
     yield from _bounds(pool, machine, after)
     yield from _used(pool, machine, after)
@@ -209,35 +223,70 @@ def _area(pool: AnyPool, after: After) -> Iterator[Claim]:
     yield Claim("used of the area", shown, given.area < given.nareas)
 
 
-def _pool_of(program: Program, shape: PoolShape, taking: bool) -> AnyPool:
+def _founding(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
+    """An empty pool's list[] is right, and nothing of it is used."""
+    at, given = slot("slot"), pool.given
+    now = after.record.value(machine.list_key, at).cast(U32)
+    right = _CODE.initial(at.cast(U64), given.nslabs.cast(U64)).cast(U32)
+    yield Claim("list[] of an empty pool", now.eq(right), at < given.nslabs)
+    for name, (_, value) in (("used", after.used), ("index", after.index)):
+        key, shown = (machine.areas[0], name), value.eq(0)
+        if machine.has("io_tlb_area", name):
+            area = slot("area")
+            shown = after.record.value(key, area.cast(S64)).eq(0)
+            shown = (area < given.nareas).implies(shown)
+        yield Claim(f"{name} of an empty pool", shown)
+
+
+def _pool_of(program: Program, shape: PoolShape, call: str) -> AnyPool:
     slots = program.structs.get("io_tlb_slot", {})
+    making = call == FOUNDING
     return AnyPool(
         shape,
-        areas="io_tlb_area" in program.structs,
+        areas="io_tlb_area" in program.structs and not making,
         pads="pad_slots" in slots,
-        taking=taking,
+        taking=call == TAKING,
         seconds=SECONDS,
+        making=making,
     )
 
 
-def _proved(call: str, pool: AnyPool, code: Taking | Releasing) -> ListProof:
+def _proved(call: str, pool: AnyPool, code: Taking | Releasing | Founding) -> ListProof:
     """Run the code, and prove each claim of what it leaves."""
     try:
         after = code.run()
         machine = code.machine
         where = f"{after.function.file}:{after.function.line}"
         proved: list[str] = []
-        for claim in _claims(pool, machine, after):
+        for claim in _claims(call, pool, machine, after):
             if not pool.follows(claim.assumed, claim.shown):
                 reason = f"{where}: {after.function.name}(), {call}: {claim.name}"
                 return ListProof(
                     call, where, tuple(proved), failed=reason, case=pool.case
                 )
             proved.append(claim.name)
-        cleared = frozenset() if pool.taking else _cleared(pool, machine, after)
+        cleared: frozenset[str] = frozenset()
+        if call == RELEASING:
+            cleared = _cleared(pool, machine, after)
     except SourceError as error:
         return ListProof(call, "", failed=str(error), case=pool.case)
     return ListProof(call, where, tuple(proved), cleared)
+
+
+@cache
+def prove_model(shape: PoolShape = PoolShape.WHOLE) -> ListProof:
+    """What the model says list[] is to be after a call is right, for every call."""
+    proved: dict[str, None] = {}
+    for taking in (True, False):
+        pool = AnyPool(shape, areas=False, pads=False, taking=taking, seconds=60.0)
+        if taking:
+            pool.found(pool.listed(pool.given.first) >= pool.given.nslots)
+        for claim in model_claims(pool):
+            if not pool.follows(claim.assumed, claim.shown):
+                failed = f"{MODEL}: {claim.name}"
+                return ListProof(MODEL, "", tuple(proved), failed=failed)
+            proved[claim.name] = None
+    return ListProof(MODEL, "", tuple(proved))
 
 
 _KNOWN: WeakKeyDictionary[Program, dict[PoolShape, tuple[ListProof, ...]]] = (
@@ -248,7 +297,7 @@ _KNOWN: WeakKeyDictionary[Program, dict[PoolShape, tuple[ListProof, ...]]] = (
 def prove_lists(
     program: Program, search: Shape, shape: PoolShape = PoolShape.WHOLE
 ) -> tuple[ListProof, ...]:
-    """The proofs of taking and of giving back, in that order."""
+    """The proofs of taking, of giving back and of the beginning, in that order."""
     known = _KNOWN.setdefault(program, {})
     if shape not in known:
         known[shape] = tuple(_both(program, search, shape))
@@ -256,7 +305,9 @@ def prove_lists(
 
 
 def _both(program: Program, search: Shape, shape: PoolShape) -> Iterator[ListProof]:
-    pool = _pool_of(program, shape, True)
+    pool = _pool_of(program, shape, TAKING)
     yield _proved(TAKING, pool, Taking(program, search, pool))
-    pool = _pool_of(program, shape, False)
+    pool = _pool_of(program, shape, RELEASING)
     yield _proved(RELEASING, pool, Releasing(program, pool))
+    pool = _pool_of(program, shape, FOUNDING)
+    yield _proved(FOUNDING, pool, Founding(program, pool))

@@ -22,6 +22,7 @@ from bounceproof.solver.confirm import single_request
 from bounceproof.solver.freelist_proof import ListProof, prove_lists
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
+from bounceproof.solver.slots import PoolShape
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 from bounceproof.source.errors import SourceError
 from bounceproof.source.extract.freelist_code import stray
@@ -135,7 +136,9 @@ def _places(finding: Finding) -> Iterator[tuple[Cell, int]]:
             yield found.cell, found.limit
 
 
-def list_proofs(model: SourceKernel, page_size: int) -> tuple[ListProof, ...]:
+def list_proofs(
+    model: SourceKernel, page_size: int, shape: PoolShape = PoolShape.WHOLE
+) -> tuple[ListProof, ...]:
     """What is proved of a tree's calls, for pages of ``page_size`` bytes."""
     program = model.program(page_size)
     try:
@@ -144,7 +147,7 @@ def list_proofs(model: SourceKernel, page_size: int) -> tuple[ListProof, ...]:
             where = f"{other.file}:{other.line}"
             why = f"{where}: {other.name}() writes to list[] or used, out of turn"
             return (ListProof("other code", where, failed=why),)
-        return prove_lists(program, model.reader(page_size).shape)
+        return prove_lists(program, model.reader(page_size).shape, shape)
     except (SourceError, NoSearchRule) as error:
         return (ListProof("the search", "", failed=str(error)),)
 

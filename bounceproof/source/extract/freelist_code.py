@@ -14,16 +14,25 @@ from bounceproof.models.word import S64, TRUE, U32, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
+from bounceproof.source.eval.memory import (
+    Address,
+    Location,
+    Pointer,
+    Poison,
+    State,
+    Value,
+)
 from bounceproof.source.eval.paths import Outcome, merge_all
 from bounceproof.source.extract.machine import INITIALISERS
 from bounceproof.source.extract.record import Record
 from bounceproof.source.extract.search import Shape, search_function
-from bounceproof.source.extract.slot_machine import Judge, SlotMachine, Touch
+from bounceproof.source.extract.slot_machine import Change, Judge, SlotMachine, Touch
 from bounceproof.source.program.calls import reachable
 from bounceproof.source.program.program import Program
 
 _FILE = "kernel/dma/swiotlb.c"
+_ADDRESS, _WIDE = "tlb_addr", U64.bits
+_SIZES = ("alloc_size", "mapping_size", "size")
 _KEPT = ("list", "used", "io_tlb_list", "io_tlb_used")
 
 
@@ -213,22 +222,80 @@ class Releasing:
         machine, judge = self.machine, self._judge
         function = releasing_function(self._program)
         state = machine.begin()
+        common = machine.common()
         values: dict[str, Value] = {
-            **machine.common(),
-            "tlb_addr": judge.fresh("tlb_addr", U64),
-            "alloc_size": judge.fresh("alloc_size", U64),
-            "mapping_size": judge.fresh("mapping_size", U64),
-            "size": judge.fresh("mapping_size", U64),
-            "at": judge.fresh("tlb_addr", U64),
+            name: judge.fresh(
+                _ADDRESS if kind.ctype.bits == _WIDE else name, kind.ctype
+            )
+            for _, name, kind in function.parameters
+            if isinstance(kind, c.IntType) and name not in (*common, *_SIZES)
         }
+        values |= {name: judge.fresh(name, U64) for name in _SIZES}
         machine.watched = function.body
-        arguments = machine.bind(function, values)
+        arguments = machine.bind(function, {**common, **values})
         machine.invoke(function, arguments, state, c.Empty(function.line))
         if machine.unnamed:
             text = self._program.text(function.file, function.line)
             need = "variables for the slots that are given back"
             raise NotUnderstood(function.file, function.line, text, need)
         return _after(machine, function, None, state)
+
+
+class Founding:
+    """The function of a tree that makes a pool, of memory that is zeroed."""
+
+    def __init__(self, program: Program, judge: Judge) -> None:
+        self.machine = SlotMachine(program, judge)
+        self._judge, self._program = judge, program
+
+    def run(self) -> After:
+        """What it leaves; raises NotUnderstood."""
+        machine, given = self.machine, self._judge.given
+        names = (name for name in INITIALISERS if self._program.function(name))
+        function = self._program.function(next(names))
+        assert function is not None
+        if machine.single:
+            self._allocate_anew()
+        values = machine.making() | {
+            "start": given.start,
+            "nslabs": given.nslabs.cast(U64),
+            "nareas": given.nareas,
+            "vaddr": Address(given.start, c.VoidType()),
+            "tlb": Address(given.start, c.VoidType()),
+        }
+        arguments = machine.bind(function, values)
+        state = machine.begin()
+        self._zero(state)
+        machine.invoke(function, arguments, state, c.Empty(function.line))
+        return _after(machine, function, None, state)
+
+    def _zero(self, state: State) -> None:
+        machine = self.machine
+        for name in ("used", "index"):
+            key = machine.areas[0], name
+            if key in machine.initial.stated:
+                nothing = Word(0, machine.initial.stated[key].ctype)
+                machine.record.before[key] = _always(nothing)
+            if "io_tlb_area" not in self._program.structs:
+                machine.poke_area(state, 0, name, Word(0, U64))
+
+    def _allocate_anew(self) -> None:
+        """The arrays that the code allocates are those that the machine has."""
+        machine = self.machine
+        roots = iter(sorted(machine.roots - {machine.areas[0]}))
+
+        def allocate(state: State, arguments: list[Value], node: c.Call) -> Value:
+            root = next(roots, None)
+            kind = None if root is None else machine.objects[root].type
+            if root is None or not isinstance(kind, c.ArrayType):
+                raise machine.fail(node, "an array that the pool has")
+            return Pointer((root, 0), kind.of)
+
+        machine.hooks["memblock_alloc"] = allocate
+
+
+def _always(word: Word) -> Change:
+    return lambda element: word
 
 
 def _after(

@@ -252,8 +252,15 @@ class Machine(Interpreter):
         return u64(self.layout.nslabs), Word(self.layout.nareas, U32)
 
     def _initialise_pool(self, state: State) -> None:
-        function, (nslabs, nareas) = initialiser(self.program), self._counts()
-        values: dict[str, Value] = {
+        function, values = initialiser(self.program), self.making()
+        self.invoke(function, self.bind(function, values), state, self._nowhere)
+        if self.single:
+            self._find_lists(state)
+
+    def making(self) -> dict[str, Value]:
+        """Arguments of what makes a pool, by parameter name."""
+        nslabs, nareas = self._counts()
+        return {
             "start": self.layout.start,
             "vaddr": Address(self.layout.start, _VOID),
             "tlb": Address(self.layout.start, _VOID),
@@ -265,9 +272,6 @@ class Machine(Interpreter):
             "mem": self._pointer(self.pool, self.pool_tag),
             "pool": self._pointer(self.pool, self.pool_tag),
         }
-        self.invoke(function, self.bind(function, values), state, self._nowhere)
-        if self.single:
-            self._find_lists(state)
 
     def _find_lists(self, state: State) -> None:
         name = c.Name(0, _SINGLE_SLOTS[0])

@@ -213,9 +213,10 @@ class Turns:
 
     def _fair(self, touch: Touch, turn: Word) -> Truth:
         """The area has the slot, and no earlier turn wrote what is read."""
+        moving = self._moving.get(touch.key)
         if touch.key[0] == self._machine.areas[0]:
-            return Truth(touch.key not in self._moving)
-        inside, moving = self._judge.in_area(touch.element), self._moving.get(touch.key)
+            return Truth(touch.written or moving is None)
+        inside = self._judge.in_area(touch.element)
         if moving is None or touch.written:
             return inside
         return inside & ~(moving.turn(self._judge.narrow(touch.element)) < turn)
