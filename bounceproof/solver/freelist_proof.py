@@ -8,9 +8,9 @@ So it is after every history of calls, which begin with an empty pool.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from weakref import WeakKeyDictionary
 
 from bounceproof.models.freelist import FreeList
@@ -31,12 +31,25 @@ from bounceproof.solver.lemma import alike
 from bounceproof.solver.slots import PoolShape, few, slot
 from bounceproof.solver.terms import variable
 from bounceproof.solver.verdict import Verdict
+from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.errors import SourceError
-from bounceproof.source.extract.freelist_code import After, Founding, Releasing, Taking
+from bounceproof.source.eval.outside import SIZED_BY_PAGES
+from bounceproof.source.extract.freelist_code import (
+    After,
+    Founding,
+    Releasing,
+    Taking,
+    founding_function,
+    releasing_function,
+)
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.extract.slot_machine import SlotMachine
+from bounceproof.source.program.calls import reachable
 from bounceproof.source.program.program import Program
+from bounceproof.source.tree.tree import Tree
 
+Code = Callable[[AnyPool], Taking | Releasing | Founding]
 SECONDS = 5.0
 _CODE = FreeList(UNSIGNED_INT, clamped=True)
 TAKING = "taking slots"
@@ -289,25 +302,36 @@ def prove_model(shape: PoolShape = PoolShape.WHOLE) -> ListProof:
     return ListProof(MODEL, "", tuple(proved))
 
 
-_KNOWN: WeakKeyDictionary[Program, dict[PoolShape, tuple[ListProof, ...]]] = (
-    WeakKeyDictionary()
-)
+_KNOWN: WeakKeyDictionary[Tree, dict[tuple[str, ...], ListProof]] = WeakKeyDictionary()
 
 
 def prove_lists(
     program: Program, search: Shape, shape: PoolShape = PoolShape.WHOLE
 ) -> tuple[ListProof, ...]:
-    """The proofs of taking, of giving back and of the beginning, in that order."""
-    known = _KNOWN.setdefault(program, {})
-    if shape not in known:
-        known[shape] = tuple(_both(program, search, shape))
-    return known[shape]
+    """The proofs of taking, of giving back and of the beginning, in that order.
+
+    Raises NotUnderstood for a tree that has no such function.
+    """
+    codes: tuple[tuple[str, c.Function, Code], ...] = (
+        (TAKING, search.function, partial(Taking, program, search)),
+        (RELEASING, releasing_function(program), partial(Releasing, program)),
+        (FOUNDING, founding_function(program), partial(Founding, program)),
+    )
+    known = _KNOWN.setdefault(program.tree, {})
+    proofs = []
+    for call, function, code in codes:
+        key = (call, shape.value, *_told(program, function))
+        if key not in known:
+            pool = _pool_of(program, shape, call)
+            known[key] = _proved(call, pool, code(pool))
+        proofs.append(known[key])
+    return tuple(proofs)
 
 
-def _both(program: Program, search: Shape, shape: PoolShape) -> Iterator[ListProof]:
-    pool = _pool_of(program, shape, TAKING)
-    yield _proved(TAKING, pool, Taking(program, search, pool))
-    pool = _pool_of(program, shape, RELEASING)
-    yield _proved(RELEASING, pool, Releasing(program, pool))
-    pool = _pool_of(program, shape, FOUNDING)
-    yield _proved(FOUNDING, pool, Founding(program, pool))
+def _told(program: Program, function: c.Function) -> tuple[str, ...]:
+    """All that a run of the function can depend on, of one configuration or another."""
+    code = list(reachable(program, function.name, function.file))
+    given = program.enumerators, program.globals, program.structs
+    called = {name for part in code for name in calls_in(part.body)}
+    pages = program.page_size if called & SIZED_BY_PAGES else 0
+    return str(pages), repr(code), *(repr(part) for part in given)

@@ -171,6 +171,13 @@ OUTSIDE: dict[str, Treatment] = {
     for assumption in ASSUMPTIONS
     for name in _calls(assumption)
 }
+SIZED_BY_PAGES: frozenset[str] = frozenset(
+    name
+    for assumption in ASSUMPTIONS
+    if assumption.treatment in ("page", "pfn")
+    for name in _calls(assumption)
+) | {"get_order"}
+"""What gives another value for other pages, though the code that calls it is alike."""
 BOUNDARY: frozenset[str] = frozenset(
     name
     for assumption in ASSUMPTIONS

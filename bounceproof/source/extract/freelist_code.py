@@ -251,9 +251,7 @@ class Founding:
     def run(self) -> After:
         """What it leaves; raises NotUnderstood."""
         machine, given = self.machine, self._judge.given
-        names = (name for name in INITIALISERS if self._program.function(name))
-        function = self._program.function(next(names))
-        assert function is not None
+        function = founding_function(self._program)
         if machine.single:
             self._allocate_anew()
         values = machine.making() | {
@@ -332,6 +330,16 @@ def _keeps(function: c.Function) -> bool:
 def keepers(program: Program, start: str) -> Iterator[c.Function]:
     """The functions below ``start`` that write to list[] or used."""
     return (function for function in reachable(program, start) if _keeps(function))
+
+
+def founding_function(program: Program) -> c.Function:
+    """The function that makes a pool."""
+    for name in INITIALISERS:
+        function = program.function(name)
+        if function is not None:
+            return function
+    need = f"a definition of {INITIALISERS[0]}()"
+    raise NotUnderstood(_FILE, 0, "the pool's initialisation", need)
 
 
 def releasing_function(program: Program) -> c.Function:
