@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.geometry import MAINLINE
 from bounceproof.models.request import Cell, Path, RunsHistories, RunsItself
 from bounceproof.models.search import NoSearchRule
 from bounceproof.simulator.history_types import complete_history
@@ -36,24 +37,29 @@ _POOL_START, _SETS = 1 << 28, 2
 _BOUNDARY = (1 << 64) - 1
 
 
-def _machine(cell: Cell, nareas: int) -> dict[str, Any]:
+def _machine(model: RunsHistories, cell: Cell, nareas: int) -> dict[str, Any]:
     return {
         "page_size": cell.page_size,
         "granule": cell.granule,
         "min_align_mask": cell.min_align_mask,
         "seg_boundary_mask": _BOUNDARY,
         "pool_start": _POOL_START,
-        "nslabs": _SETS * IO_TLB_SEGSIZE,
+        "nslabs": _SETS * model.geometry(cell.page_size).segsize,
         "nareas": nareas,
         "start_index": 0,
     }
 
 
-def _calls(cell: Cell, dice: Random, case: dict[str, int] | None) -> Ops:
+def _calls(
+    model: RunsHistories, cell: Cell, dice: Random, case: dict[str, int] | None
+) -> Ops:
     """Maps and unmaps in random order, of sizes around those of slot sets.
 
     Every other mapping has the size of ``case``, where there is one.
     """
+    geometry = model.geometry(cell.page_size)
+    sizes = [n for n in _SLOTS if n <= geometry.segsize]
+    sizes += [geometry.segsize] if geometry.segsize not in sizes else []
     ops: Ops = []
     live: list[int] = []
     for number in range(CALLS):
@@ -61,10 +67,10 @@ def _calls(cell: Cell, dice: Random, case: dict[str, int] | None) -> Ops:
             name = live.pop(dice.randrange(len(live)))
             ops.append({"op": "unmap", "mapping": name})
             continue
-        slots = dice.choice(_SLOTS)
+        slots = dice.choice(sizes)
         if case is not None and number % 2:
             slots = case["nslots"]
-        size = slots * IO_TLB_SIZE - dice.choice((0, 0, 512))
+        size = slots * geometry.size - dice.choice((0, 0, 512))
         ops.append(_map(cell, number, size, dice.getrandbits(20) << 9))
         live.append(number)
     return ops
@@ -140,8 +146,11 @@ def list_proofs(
     model: SourceKernel, page_size: int, shape: PoolShape = PoolShape.WHOLE
 ) -> tuple[ListProof, ...]:
     """What is proved of a tree's calls, for pages of ``page_size`` bytes."""
-    program = model.program(page_size)
     try:
+        program, geometry = model.program(page_size), model.geometry(page_size)
+        if geometry != MAINLINE:
+            why = f"{geometry}; list[] is proved for {MAINLINE}"
+            return (ListProof("the slots", "", failed=why),)
         other = stray(program, _starts())
         if other is not None:
             where = f"{other.file}:{other.line}"
@@ -183,10 +192,10 @@ def _hunted(
     """A history that ends with a wrong list[] or used, or None."""
     for cell, limit in _places(finding):
         dice = Random(cell.page_size)
-        drawn = [_calls(cell, dice, case) for _ in range(HISTORIES)]
+        drawn = [_calls(model, cell, dice, case) for _ in range(HISTORIES)]
         for number, ops in enumerate((*(_around(cell, case) if case else ()), *drawn)):
             areas = (1, _SETS)[number % 2]
-            at = _first_fault(model, _machine(cell, areas), ops)
+            at = _first_fault(model, _machine(model, cell, areas), ops)
             if at is not None:
                 return _broken(model, finding, cell, limit, ops[: at + 1], areas)
     return None
@@ -200,7 +209,8 @@ def _broken(
     ops: Ops,
     areas: int,
 ) -> Finding:
-    machine = _machine(cell, areas)
+    assert isinstance(model, RunsItself)
+    machine = _machine(model, cell, areas)
     ops = _shortened(model, machine, ops)
     last = [op for op in ops if op["op"] == "map"][-1]
     point: Point = {
@@ -212,7 +222,6 @@ def _broken(
         "pool_start": _POOL_START,
         "seg_boundary_mask": _BOUNDARY,
     }
-    assert isinstance(model, RunsItself)
     numbers = single_request(cell, point).fields()
     outcome = model.run_numbers(cell, numbers, [])
     history = {"machine": machine, "ops": ops}

@@ -56,9 +56,7 @@ def drawn(dice: Random, kind: SearchRule) -> tuple[SearchRule, int, int]:
     return rule, start, dice.choice((4, 0x800, 0x1800, 0xF804, 0x7004))
 
 
-def search_of(
-    rule: SearchRule, slots: int, start: int, pool: int, orig: int
-) -> Search:
+def search_of(rule: SearchRule, slots: int, start: int, pool: int, orig: int) -> Search:
     words = Pool(
         Word(pool, U64),
         Word(slots, U32),

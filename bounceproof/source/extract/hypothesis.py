@@ -210,9 +210,7 @@ class Guesser:
 
         return self._run(Sample(3 * _BITS, inputs, fresh, slots))
 
-    def _stride(
-        self, run: SearchRun, indices: dict[int, tuple[IndexForm, str]]
-    ) -> int:
+    def _stride(self, run: SearchRun, indices: dict[int, tuple[IndexForm, str]]) -> int:
         """Where a slot leads that is admissible and does not fit; the last calls."""
         zero = Word(0, U32)
         many_slots = Word(_MANY_SLOTS, U32)
