@@ -23,6 +23,7 @@ from bounceproof.solver.check import (
 )
 from bounceproof.solver.confirm import confirmer, shown_of, shows
 from bounceproof.solver.domain import Domain, Variables
+from bounceproof.solver.leftovers import with_leftovers
 from bounceproof.solver.lists import with_lists
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
@@ -189,7 +190,7 @@ def check_kernel(
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
         wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
-        found = _with_lists(model, _ask(wanted))
+        found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted)))
         pages = {cell.page_size for cell, _ in cells}
         findings.append(as_started(found, (model,), pages, wanted))
     return Checked(model, domain, tuple(findings))

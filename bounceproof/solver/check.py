@@ -58,6 +58,16 @@ def _refuted(hunt: Hunt, cell: Cell, space: Variables, name: str) -> bool:
     return bool(ways)
 
 
+def refuted(hunt: Hunt, cell: Cell, limit: int) -> bool:
+    """Whether the question is impossible in a cell; no answer is not."""
+    space = hunt.space(cell, limit)
+    name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
+    if _refuted(hunt, cell, space, name):
+        return True
+    violation = space.constraint & hunt.question(cell, space)
+    return ask(Query(name, violation), hunt.seconds).status is Status.UNSAT
+
+
 def _search_cell(
     hunt: Hunt, cell: Cell, limit: int, best: _Best | None
 ) -> tuple[CellVerdict, _Best | None]:

@@ -71,15 +71,16 @@ class Claim:
 class ListProof:
     """What is proved of one call of a tree's code, or of the model.
 
-    ``proved``: the claims that are; ``cleared``: the fields of a slot that a release
-    leaves as the pool began.  ``failed``: the claim that is not, with the place in the
-    code, and ``case``, a pool for which it fails, if that is known.
+    ``proved``: the claims that are; ``left``: the fields of a slot that a release may
+    not leave as the pool began, if it is proved.  ``failed``: the claim that is not,
+    with the place in the code, and ``case``, a pool for which it fails, if one is
+    known.
     """
 
     call: str
     where: str
     proved: tuple[str, ...] = ()
-    cleared: frozenset[str] = field(default_factory=frozenset)
+    left: frozenset[str] = field(default_factory=frozenset)
     failed: str | None = None
     case: dict[str, int] | None = None
 
@@ -206,15 +207,15 @@ def _claims(
         yield Claim("the slot returned", after.result.eq(pool.given.first.cast(S64)))
 
 
-def _cleared(pool: AnyPool, machine: SlotMachine, after: After) -> frozenset[str]:
-    """The fields of a slot that a release leaves as the pool's beginning did."""
+def _left(pool: AnyPool, machine: SlotMachine, after: After) -> frozenset[str]:
+    """The fields of a slot that a release may not leave as the pool began."""
     names = set()
     at = pool.given.first + few("ahead")
     for key, stated in machine.initial.stated.items():
         if key == machine.list_key or key[0] == machine.areas[0]:
             continue
         now = after.record.value(key, at)
-        if pool.follows(pool.inside(at), now.eq(stated)):
+        if not pool.follows(pool.inside(at), now.eq(stated)):
             names.add(machine.field(key))
     return frozenset(names)
 
@@ -278,12 +279,12 @@ def _proved(call: str, pool: AnyPool, code: Taking | Releasing | Founding) -> Li
                     call, where, tuple(proved), failed=reason, case=pool.case
                 )
             proved.append(claim.name)
-        cleared: frozenset[str] = frozenset()
+        left: frozenset[str] = frozenset()
         if call == RELEASING:
-            cleared = _cleared(pool, machine, after)
+            left = _left(pool, machine, after)
     except SourceError as error:
         return ListProof(call, "", failed=str(error), case=pool.case)
-    return ListProof(call, where, tuple(proved), cleared)
+    return ListProof(call, where, tuple(proved), left)
 
 
 @cache

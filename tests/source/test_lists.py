@@ -299,3 +299,35 @@ def test_code_out_of_turn_that_writes_to_list_is_named() -> None:
         (SWIOTLB, call, "	forget(mem, 3);\n" + call),
     )
     assert "forget()" in failures(tree)[0]
+
+
+def test_what_a_release_leaves_behind_is_known() -> None:
+    cleared = "		mem->slots[k].alloc_size = 0;\n	}\n	for (k = first - 1;"
+    partly = cleared.replace("= 0;", "= k == 9;")
+    for change, left in ((None, set()), ((cleared, partly), {"alloc_size"})):
+        tree = kernel() if change is None else changed(*change)
+        releasing = list_proofs(tree, 4096)[1]
+        assert releasing.holds
+        assert releasing.left - {"orig_addr"} == left
+
+
+def test_a_stale_field_that_is_read_is_no_proof() -> None:
+    """A field that is set now and then, never cleared, and read by the release."""
+    first = "	int first = (at - pad - mem->start) >> IO_TLB_SHIFT, k;\n"
+    size = "size_t alloc_size; unsigned int list; };"
+    placed = "	return mem->start + ((phys_addr_t)slot << IO_TLB_SHIFT) + offset;\n"
+    tree = kernel(
+        (SWIOTLB, size, size.replace("list;", "list; unsigned int skip;")),
+        (SWIOTLB, first, first + "	first -= mem->slots[first].skip;\n"),
+        (SWIOTLB, placed, "	if (offset)\n\t\tmem->slots[slot].skip = 0;\n" + placed),
+    )
+    assert failures(tree) == []
+    found = asked(tree, Property.RETURNED)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "leaves" in (found.reason or "")
+
+
+def test_what_is_left_but_never_read_misleads_nobody() -> None:
+    tree = changed("		mem->slots[k].alloc_size = 0;\n	}\n", "	}\n")
+    assert list_proofs(tree, 4096)[1].left >= {"alloc_size"}
+    assert asked(tree, Property.RETURNED).verdict is Verdict.HOLDS

@@ -37,7 +37,7 @@ from bounceproof.source.eval.core import Event
 from bounceproof.source.eval.memory import NOTHING, Address, State, Value
 from bounceproof.source.eval.paths import PathEnds
 from bounceproof.source.extract.live_machine import LiveMachine
-from bounceproof.source.extract.record import Record, Write
+from bounceproof.source.extract.record import Leftovers, Record, Write
 from bounceproof.source.extract.run import entry_values
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
@@ -98,6 +98,10 @@ class SourceLife:
         self._placed: Placed | None = None
         self._stories: dict[int, Story] = {}
         self._releases: Release | None = None
+
+    def leave(self, leftovers: Leftovers) -> None:
+        """Have free slots hold what earlier mappings left in them."""
+        self._machine.leave(leftovers)
 
     # The mapping.
 

@@ -105,6 +105,21 @@ class Record:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """``fields`` of a free slot that a release leaves as they were.
+
+    ``value`` says what one may hold: by its name, the element (S64) and its type.
+    """
+
+    fields: frozenset[str]
+    value: Callable[[str, Word, CType], Word]
+
+    def held(self, name: str, ctype: CType) -> Callable[[Word], Word]:
+        """What a field holds, by element."""
+        return lambda element: self.value(name, element, ctype)
+
+
 def key_of(at: Location) -> Key:
     """Array and field of a place in an array."""
     return at[0], str(at[2]) if len(at) > 2 else ""

@@ -8,7 +8,7 @@ from bounceproof.models.word import Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Location, State, Value
 from bounceproof.source.extract.machine import Layout, Machine
-from bounceproof.source.extract.record import Key, Record, key_of
+from bounceproof.source.extract.record import Key, Leftovers, Record, key_of
 from bounceproof.source.program.program import Program
 
 _FIRST_UNTOUCHED = 5
@@ -28,6 +28,22 @@ class RecordMachine(Machine):
         self.record = self.initial
         self.list_key: Key = self.slots[0], "" if self.single else "list"
         self._detach()
+
+    def field(self, key: Key) -> str:
+        """What a field is called in reports and in proofs."""
+        if key == self.list_key:
+            return "list"
+        if key[1]:
+            prefix = "area." if key[0] == self.areas[0] else ""
+            return prefix + key[1]
+        return self.objects[key[0]].name
+
+    def leave(self, leftovers: Leftovers) -> None:
+        """From here on some fields of free slots hold what earlier mappings left."""
+        for key, stated in self.initial.stated.items():
+            name = self.field(key)
+            if name in leftovers.fields and key[0] != self.areas[0]:
+                self.initial.before[key] = leftovers.held(name, stated.ctype)
 
     def _single_arrays(self) -> set[int]:
         """The arrays that slots are kept in before struct io_tlb_slot."""

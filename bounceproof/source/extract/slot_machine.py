@@ -131,15 +131,6 @@ class SlotMachine(RecordMachine):
 
     # Memory.
 
-    def field(self, key: Key) -> str:
-        """What the judge calls a field."""
-        if key == self.list_key:
-            return "list"
-        if key[1]:
-            prefix = "area." if key[0] == self.areas[0] else ""
-            return prefix + key[1]
-        return self.objects[key[0]].name
-
     def _held(self, key: Key, ctype: CType) -> Callable[[Word], Word]:
         name = self.field(key)
         return lambda element: self.judge.entry(name, element, ctype)

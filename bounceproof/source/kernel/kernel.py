@@ -41,6 +41,7 @@ from bounceproof.source.extract.machine import (
     u64,
 )
 from bounceproof.source.extract.prover import Prover
+from bounceproof.source.extract.record import Leftovers
 from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
 from bounceproof.source.extract.samples import flags, many, numbers
@@ -90,6 +91,7 @@ class SourceKernel:
         self._callers: dict[Cell, UnprovedCaller | None] = {}
         self._geometries: dict[int, SlotGeometry] = {}
         self._judged: Judged | None = None
+        self.leftovers: Leftovers | None = None
 
     @property
     def name(self) -> str:
@@ -306,7 +308,10 @@ class SourceKernel:
         if cell.path is Path.LINK:
             raise NoClosedForm("how dma_iova_link()'s pieces end is not read off trees")
         program, shape = self.program(cell.page_size), self.reader(cell.page_size).shape
-        return SourceLife(program, cell, self._required_entry(cell), shape)
+        life = SourceLife(program, cell, self._required_entry(cell), shape)
+        if self.leftovers is not None:
+            life.leave(self.leftovers)
+        return life
 
     def run(self, cell: Cell, orig_addr: int, size: int, pool: PoolNumbers) -> Run:
         """Run one whole mapping of ``size`` bytes at ``orig_addr`` on ``pool``.
