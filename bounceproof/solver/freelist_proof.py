@@ -40,9 +40,9 @@ from bounceproof.source.extract.freelist_code import (
     Founding,
     Releasing,
     Taking,
-    founding_function,
     releasing_function,
 )
+from bounceproof.source.extract.machine import initialiser
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.extract.slot_machine import SlotMachine
 from bounceproof.source.program.calls import reachable
@@ -316,7 +316,7 @@ def prove_lists(
     codes: tuple[tuple[str, c.Function, Code], ...] = (
         (TAKING, search.function, partial(Taking, program, search)),
         (RELEASING, releasing_function(program), partial(Releasing, program)),
-        (FOUNDING, founding_function(program), partial(Founding, program)),
+        (FOUNDING, initialiser(program), partial(Founding, program)),
     )
     known = _KNOWN.setdefault(program.tree, {})
     proofs = []

@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bounceproof.models.catalog import device
 from bounceproof.models.request import Path
+from bounceproof.report.invariants import as_json, as_text
 from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.lists import list_proofs
 from bounceproof.solver.properties import Property
+from bounceproof.solver.slots import PoolShape
+from bounceproof.solver.tree_histories import tree_histories
 from bounceproof.solver.verdict import Finding, Verdict
 from bounceproof.source.kernel.confirm import TreeKernel
 from tests.source.lives import kernel
@@ -331,3 +336,20 @@ def test_what_is_left_but_never_read_misleads_nobody() -> None:
     tree = changed("		mem->slots[k].alloc_size = 0;\n	}\n", "	}\n")
     assert list_proofs(tree, 4096)[1].left >= {"alloc_size"}
     assert asked(tree, Property.RETURNED).verdict is Verdict.HOLDS
+
+
+def test_invariant_of_a_tree_names_what_is_proved_and_left_out() -> None:
+    domain = Domain(device("nvme"), page_size=4096, granule=None, path=Path.DIRECT)
+    result = tree_histories(kernel(), PoolShape.WHOLE, domain)
+    assert result.verdict is Verdict.HOLDS
+    text = as_text([result])
+    for call in ("taking slots", "giving slots back", "making a pool", "left out: "):
+        assert call in text
+    told = json.loads(as_json([result]))["kernels"][0]
+    assert (told["verdict"], len(told["lemmas"])) == ("holds", 4)
+
+
+def test_invariant_of_a_faulty_tree_is_not_proved() -> None:
+    domain = Domain(device("nvme"), page_size=4096, granule=None, path=Path.DIRECT)
+    tree = changed(*FAULTS["the merging is left out for one slot given back"])
+    assert tree_histories(tree, PoolShape.WHOLE, domain).verdict is not Verdict.HOLDS

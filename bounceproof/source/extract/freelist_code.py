@@ -23,7 +23,7 @@ from bounceproof.source.eval.memory import (
     Value,
 )
 from bounceproof.source.eval.paths import Outcome, merge_all
-from bounceproof.source.extract.machine import INITIALISERS
+from bounceproof.source.extract.machine import INITIALISERS, initialiser
 from bounceproof.source.extract.record import Record
 from bounceproof.source.extract.search import Shape, search_function
 from bounceproof.source.extract.slot_machine import Change, Judge, SlotMachine, Touch
@@ -251,7 +251,7 @@ class Founding:
     def run(self) -> After:
         """What it leaves; raises NotUnderstood."""
         machine, given = self.machine, self._judge.given
-        function = founding_function(self._program)
+        function = initialiser(self._program)
         if machine.single:
             self._allocate_anew()
         values = machine.making() | {
@@ -330,16 +330,6 @@ def _keeps(function: c.Function) -> bool:
 def keepers(program: Program, start: str) -> Iterator[c.Function]:
     """The functions below ``start`` that write to list[] or used."""
     return (function for function in reachable(program, start) if _keeps(function))
-
-
-def founding_function(program: Program) -> c.Function:
-    """The function that makes a pool."""
-    for name in INITIALISERS:
-        function = program.function(name)
-        if function is not None:
-            return function
-    need = f"a definition of {INITIALISERS[0]}()"
-    raise NotUnderstood(_FILE, 0, "the pool's initialisation", need)
 
 
 def releasing_function(program: Program) -> c.Function:
