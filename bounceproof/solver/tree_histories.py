@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounceproof.models.request import KernelModel
-from bounceproof.solver.ask import check_kernel, overall
+from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import DEFAULT_TIMEOUT
 from bounceproof.solver.freelist_proof import ListProof, prove_model
@@ -46,7 +46,7 @@ class TreeHistories:
         rest = Verdict.UNKNOWN if unproved else Verdict.HOLDS
         if self.returned is None:
             return rest
-        found = overall((self.returned,))
+        found = self.returned.verdict
         return rest if found is Verdict.HOLDS else found
 
 
