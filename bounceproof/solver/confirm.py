@@ -306,7 +306,7 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
         return _shown_by_history(prop, model, cell, point)
     outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
-        return not outcome["ok"] and not _refused(model, cell, point)
+        return not outcome["ok"]
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
+from bounceproof.models.constants import HV_HYP_PAGE_SIZE, IO_TLB_SEGSIZE, IO_TLB_SIZE
 from bounceproof.models.geometry import MAINLINE
 from bounceproof.models.request import Cell, Path, RunsHistories, RunsItself
 from bounceproof.models.search import NoSearchRule
@@ -156,7 +156,8 @@ def list_proofs(
             where = f"{other.file}:{other.line}"
             why = f"{where}: {other.name}() writes to list[] or used, out of turn"
             return (ListProof("other code", where, failed=why),)
-        return prove_lists(program, model.reader(page_size).shape, shape)
+        any_device = Cell(page_size, page_size, Path.DIRECT, HV_HYP_PAGE_SIZE - 1)
+        return prove_lists(program, model.shape(any_device), shape)
     except (SourceError, NoSearchRule) as error:
         return (ListProof("the search", "", failed=str(error)),)
 

@@ -22,6 +22,7 @@ from bounceproof.models.word import (
 )
 from bounceproof.solver import live, searches
 from bounceproof.solver.domain import Variables
+from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.terms import term_id
 
 
@@ -115,7 +116,19 @@ def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> 
     Masks that the kernel refuses for every request are left out: no size is within
     a limit for them.  Source: the callers' limits in bounceproof.models.limits.
     """
-    return ~result.mapping.refused & ~result.ok
+    if _refuses_all(cell, space, result):
+        return FALSE
+    return ~result.ok
+
+
+def _refuses_all(cell: Cell, space: Variables, result: Outcome) -> bool:
+    """Whether every request of the cell is refused, whatever its size and address."""
+    refused = result.mapping.refused
+    if isinstance(refused.raw, bool):
+        return refused.raw
+    name = f"refused {cell.path} page {cell.page_size} granule {cell.granule}"
+    taken = space.constraint & result.mapping.bounced & ~refused
+    return ask(Query(name, taken)).status is Status.UNSAT
 
 
 def _aligned(

@@ -131,7 +131,7 @@ class CutMachine(MarkingMachine):
                 state = outcome.state
         if not self.opens(node, state):
             return super()._loop(replace(node, init=None), state)
-        head = self._open(node, state, _changed(node, node.body))
+        head = self._open(node, state, changed(node, node.body))
         exits: list[State] = []
         out: list[Outcome] = []
         running: State | None = state
@@ -175,7 +175,7 @@ class CutMachine(MarkingMachine):
                 continue
             if position in back and position not in heads:
                 part = node.body[position : back[position] + 1]
-                heads[position] = self._open(node, state, _changed(node, part))
+                heads[position] = self._open(node, state, changed(node, part))
             for outcome in self.execute(node.body[position], state):
                 target = goes_to(node, position, outcome)
                 if target is None:
@@ -219,7 +219,7 @@ class CutMachine(MarkingMachine):
 
     def _arrive(self, head: Head, state: State) -> None:
         """Come back to a head."""
-        if not self._left[head.number].only_changed(state):
+        if not self._left[head.number].onlychanged(state):
             raise self.fail(head.node, "a loop that changes its variables alone")
         values = _plain(state)
         origin = cast(Word, state.memory[ORIGIN])
@@ -246,7 +246,7 @@ class _Snapshot:
         self._memory = dict(state.memory)
         self._frames = {number: dict(held) for number, held in state.frames.items()}
 
-    def only_changed(self, state: State) -> bool:
+    def onlychanged(self, state: State) -> bool:
         """Whether nothing else that was there differs in ``state``."""
         for at, value in state.memory.items():
             known = at[0] in self._objects and at != ORIGIN
@@ -260,7 +260,7 @@ class _Snapshot:
         )
 
 
-def _changed(node: c.Node, part: object) -> list[str]:
+def changed(node: c.Node, part: object) -> list[str]:
     """The function's variables that ``part`` assigns or hands out, its own aside."""
     own = {found.name for found in walk(part) if isinstance(found, c.Declare)}
     names: dict[str, None] = {}

@@ -36,6 +36,7 @@ from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.core import Event
 from bounceproof.source.eval.memory import NOTHING, Address, State, Value
 from bounceproof.source.eval.paths import PathEnds
+from bounceproof.source.extract.cut import Fresh
 from bounceproof.source.extract.live_machine import LiveMachine
 from bounceproof.source.extract.record import Leftovers, Record, Write
 from bounceproof.source.extract.run import entry_values
@@ -91,10 +92,15 @@ class SourceLife:
     """The :class:`~bounceproof.models.lifetime.Life` of mappings in ``cell``."""
 
     def __init__(
-        self, program: Program, cell: Cell, entry: c.Function, shape: Shape
+        self,
+        program: Program,
+        cell: Cell,
+        entry: c.Function,
+        shape: Shape,
+        fresh: Fresh,
     ) -> None:
         self._program, self._cell, self._entry = program, cell, entry
-        self._machine = LiveMachine(program, cell, shape)
+        self._machine = LiveMachine(program, cell, shape, fresh)
         self._placed: Placed | None = None
         self._stories: dict[int, Story] = {}
         self._releases: Release | None = None
@@ -299,22 +305,22 @@ class SourceLife:
         freed = self._one_span(self._machine.record, before, "frees slots")
         first = freed.first.cast(UNSIGNED_INT)
         slots = (freed.last - freed.first + 1).cast(UNSIGNED_INT)
-        return Release(first, slots, freed.condition & self._none_used(state))
+        return Release(first, slots, freed.condition & self._used_as_before(state))
 
-    def _none_used(self, state: State) -> Truth:
+    def _used_as_before(self, state: State) -> Truth:
         """Whether area->used is what it was before the mapping."""
         machine = self._machine
         if "io_tlb_used" in self._program.globals:
             at, kind = machine.global_place(c.Name(0, "io_tlb_used"), state)
             used = machine.load(state, at, kind, c.Empty(0))
-            return machine.as_word(used, c.Empty(0)).eq(0)
+            return machine.as_word(used, c.Empty(0)).cast(U64).eq(machine.used)
         if "io_tlb_area" not in self._program.structs:
             used = machine.peek(state, machine.pool, machine.pool_tag, "used")
-            return machine.as_word(used, c.Empty(0)).eq(0)
+            return machine.as_word(used, c.Empty(0)).cast(U64).eq(machine.used)
         area = machine.areas[0], "used"
         if area not in machine.record.stated:
             return TRUE
-        return machine.record.value(area, Word(0, U64)).eq(0)
+        return machine.record.value(area, Word(0, U64)).cast(U64).eq(machine.used)
 
     # Running on.
 

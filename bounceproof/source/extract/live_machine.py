@@ -16,6 +16,7 @@ from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.memory import Address, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, PathEnds
+from bounceproof.source.extract.cut import Fresh, changed
 from bounceproof.source.extract.loops import Loops, Span
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.record import Write, element_of, key_of
@@ -33,16 +34,29 @@ class LiveMachine(RecordMachine):
     of every slot says.
     """
 
-    def __init__(self, program: Program, cell: Cell, shape: Shape) -> None:
+    def __init__(
+        self, program: Program, cell: Cell, shape: Shape, fresh: Fresh
+    ) -> None:
         super().__init__(program, cell, Layout(u64(POOL_START)))
-        self.shape = shape
+        self.shape, self._fresh = shape, fresh
         self.slot = Word(0, U32)
+        self.used = fresh("area->used", U64)
+        self._any_area({"index": fresh("area->index", U32), "used": self.used})
         self._set_room(Word(_AMPLE, U64))
         self._loops = Loops(self, self.list_key)
         self.hooks["iommu_is_span_boundary"] = lambda state, a, n: Word(0, INT)
         self.hooks[shape.function.name] = self._found
 
     # Memory.
+
+    def _any_area(self, values: dict[str, Word]) -> None:
+        """The area, or a pool without, was searched before and has slots in use."""
+        for name, value in values.items():
+            held = self.initial.stated.get((self.areas[0], name))
+            if held is not None:
+                self.initial.stated[self.areas[0], name] = value.cast(held.ctype)
+            else:
+                self.poke_area(self.start_state, 0, name, value)
 
     def _set_room(self, room: Word) -> None:
         held = self.initial.stated.get(self.list_key)
@@ -84,6 +98,7 @@ class LiveMachine(RecordMachine):
             state = self._only(self.execute(statement, state), statement, "next")
         if shape.loop.init is not None:
             state = self._only(self.execute(shape.loop.init, state), shape.loop, "next")
+        self._forget(state)
         at = (state.frame, shape.index)
         self.store(state, at, self.local_types[shape.index], self.slot, shape.loop)
         ends = [
@@ -103,6 +118,16 @@ class LiveMachine(RecordMachine):
         if ends[0].kind == "goto":
             start = self._label(block, str(ends[0].detail))
         return self._run_from(block, {start: ends[0].state})
+
+    def _forget(self, state: State) -> None:
+        """What the loop changes can be anything in the turn that takes the slot."""
+        frame = state.frames[state.frame]
+        for name in changed(self.shape.loop, self.shape.loop.body):
+            held = frame.get((state.frame, name))
+            if isinstance(held, Word):
+                frame[(state.frame, name)] = self._fresh(name, held.ctype)
+            elif held is not None:
+                frame[(state.frame, name)] = Poison("the search changes it")
 
     def _label(self, block: c.Block, label: str) -> int:
         if label not in block.labels:
@@ -137,9 +162,9 @@ class LiveMachine(RecordMachine):
         statements = node.body.body if isinstance(node.body, c.Block) else [node.body]
         for statement in statements:
             self._pass_statement(statement, name, span, state)
-        for changed in self._loops.changed(node):
+        for name in self._loops.changed(node):
             why = "it changed in a loop over slots"
-            state.frames[state.frame][(state.frame, changed)] = Poison(why)
+            state.frames[state.frame][(state.frame, name)] = Poison(why)
         self.event("marks", state, line=node.line)
         return [Outcome(state, "next")]
 

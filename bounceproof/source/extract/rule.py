@@ -22,17 +22,20 @@ from bounceproof.models.word import (
     Truth,
     Word,
 )
+from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
 from bounceproof.source.extract.caller_proof import MOST_BYTES
+from bounceproof.source.extract.cut import Head
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.hypothesis import Guesser, Hypothesis
 from bounceproof.source.extract.obligations import Obligations
 from bounceproof.source.extract.prover import Prover, Refusal
+from bounceproof.source.extract.relation import IndexForm, Relation
 from bounceproof.source.extract.search import (
     Searched,
     Shape,
-    find_shape,
     search_function,
+    shape_of,
 )
 from bounceproof.source.extract.search_cut import SearchInputs, SearchMachine
 from bounceproof.source.program.program import Program
@@ -58,20 +61,28 @@ class RuleReader:
         self._program, self._prover = program, prover
         self.search = Searched(search_function(program))
         self.slots = slot_geometry(program)
-        self._shape: Shape | None = None
+        self._relations: dict[int, tuple[c.Node, dict[int, Relation]]] = {}
         self._machines: dict[int, tuple[SearchMachine, Guesser]] = {}
         self._proved: dict[_Key, SearchRule | UnknownSearch] = {}
         self.refusals: dict[_Key, Refusal] = {}
 
-    @property
-    def shape(self) -> Shape:
-        """The shape of the loop; UnknownSearch where the reader knows none."""
-        if self._shape is None:
-            try:
-                self._shape = find_shape(self._program)
-            except NotUnderstood as error:
-                raise UnknownSearch.of(error) from None
-        return self._shape
+    def shape(self, cell: Cell) -> Shape:
+        """The shape of the loop, as the proof of a rule for the device's mask has it.
+
+        UnknownSearch where there is no rule, where the search has several loops, or no
+        variable that is the index.
+        """
+        if cell.min_align_mask not in self._relations:
+            self.rule(cell, 0, True)
+        head, relations = self._relations[cell.min_align_mask]
+        plain = (IndexForm.INDEX, IndexForm.UNWRAPPED)
+        if len(relations) != 1 or relations[1].form not in plain:
+            raise UnknownSearch.of(self._fail("one loop with the index as a variable"))
+        function = self.search.function
+        try:
+            return shape_of(self._program, function, head, relations[1].name)
+        except NotUnderstood as error:
+            raise UnknownSearch.of(error) from None
 
     def rule(self, cell: Cell, align_mask: int, large: bool) -> SearchRule:
         """The rule that the code is proved to follow, for T >= PAGE_SIZE if ``large``.
@@ -105,8 +116,9 @@ class RuleReader:
         totals = (page, _LIKELY_BYTES) if key.large else (1, page - 1)
         likely = guesser.hypotheses(key.alloc_align_mask, totals)
         for found in islice(likely, _MOST_HYPOTHESES):
-            failed = _attempt(machine, self._prover, page, key, found)
+            failed, heads = _attempt(machine, self._prover, page, key, found)
             if failed is None:
+                self._relations[key.min_align_mask] = heads[0].node, found.relations
                 return found.rule
             refusal = refusal or failed
         if refusal is None:
@@ -122,8 +134,8 @@ class RuleReader:
 
 def _attempt(
     machine: SearchMachine, prover: Prover, page: int, key: _Key, found: Hypothesis
-) -> Refusal | None:
-    """None where every obligation of the hypothesis is proved."""
+) -> tuple[Refusal | None, list[Head]]:
+    """None where every obligation of the hypothesis is proved, and the loops' heads."""
     bits = machine.slot_geometry.set_bits + 1
     slots = prover.array("list", machine.list_type, bits)
     given, known = _any_call(prover, page, key, machine.slot_geometry)
@@ -141,7 +153,8 @@ def _attempt(
     for head in run.run.heads:
         fields |= {f"{name}@{head.number}": v for name, v in head.values.items()}
     every = list(due.all())
-    return prover.impossible(every, known & slots.consistent(), fields)
+    refusal = prover.impossible(every, known & slots.consistent(), fields)
+    return refusal, run.run.heads
 
 
 def _any_call(

@@ -81,7 +81,7 @@ class TreeHistory:
         self._hook()
 
     def _hook(self) -> None:
-        search = self._kernel.reader(self.cell.page_size).shape.function
+        search = self._kernel.reader(self.cell.page_size).search.function
         hooks = self._machine.hooks
         hooks[search.name] = self._search(search)
         single = self._program.function("swiotlb_tbl_map_single")

@@ -45,7 +45,7 @@ from bounceproof.source.extract.record import Leftovers
 from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
 from bounceproof.source.extract.samples import flags, many, numbers
-from bounceproof.source.extract.search import Searched
+from bounceproof.source.extract.search import Searched, Shape
 from bounceproof.source.kernel.judged import judged
 from bounceproof.source.program.calls import copiers, reachable
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
@@ -304,14 +304,21 @@ class SourceKernel:
         return found
 
     def life(self, cell: Cell) -> SourceLife:
-        """What becomes of mappings in ``cell``.  NoClosedForm for path ``link``."""
+        """What becomes of mappings in ``cell``.
+
+        NoClosedForm for path ``link``, and where no rule of the search is proved.
+        """
         if cell.path is Path.LINK:
             raise NoClosedForm("how dma_iova_link()'s pieces end is not read off trees")
-        program, shape = self.program(cell.page_size), self.reader(cell.page_size).shape
-        life = SourceLife(program, cell, self._required_entry(cell), shape)
-        if self.leftovers is not None:
-            life.leave(self.leftovers)
-        return life
+        if self._prover is None:
+            raise NoClosedForm("what becomes of mappings needs a solver")
+        program, shape = self.program(cell.page_size), self.shape(cell)
+        entry, fresh = self._required_entry(cell), self._prover.fresh
+        return SourceLife(program, cell, entry, shape, fresh)
+
+    def shape(self, cell: Cell) -> Shape:
+        """The search's loop, as the proof of its rule has it; else UnknownSearch."""
+        return self.reader(cell.page_size).shape(cell)
 
     def run(self, cell: Cell, orig_addr: int, size: int, pool: PoolNumbers) -> Run:
         """Run one whole mapping of ``size`` bytes at ``orig_addr`` on ``pool``.
