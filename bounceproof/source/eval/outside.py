@@ -10,6 +10,7 @@ from bounceproof.models.word import INT, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.bits import BIT_OPERATIONS
 from bounceproof.source.eval.expr import Expressions
 from bounceproof.source.eval.memory import (
     NOTHING,
@@ -170,7 +171,7 @@ OUTSIDE: dict[str, Treatment] = {
     name: _TREATMENTS[assumption.treatment]
     for assumption in ASSUMPTIONS
     for name in _calls(assumption)
-}
+} | BIT_OPERATIONS
 SIZED_BY_PAGES: frozenset[str] = frozenset(
     name
     for assumption in ASSUMPTIONS

@@ -9,6 +9,7 @@ from bounceproof.models.request import Cell, Path
 from bounceproof.models.word import INT, S64, U8, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
+from bounceproof.source.eval.bits import bit_place
 from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import (
@@ -173,6 +174,14 @@ class Machine(Interpreter):
         }
         for name, value in fields.items():
             self.poke(state, self.device, "device", name, value)
+            self._set_flag(state, name, value)
+
+    def _set_flag(self, state: State, name: str, value: Value) -> None:
+        """Set the bit that stands for a field of struct device, where one does."""
+        flag = f"DEV_FLAG_{name.upper()}"
+        if flag in self.program.enumerators and isinstance(value, Word):
+            at = bit_place((*self.device, "flags"), int(self.enumerator(flag, state)))
+            state.memory[at] = value.cast(U8)
 
     def _operations(self, state: State) -> Value:
         """The DMA operations of a device behind an IOMMU, if the tree has any."""

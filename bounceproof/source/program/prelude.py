@@ -57,6 +57,8 @@ __context_unsafe __cond_acquires __malloc_dealloc __realloc_size"""
 _CONSTANTS = {
     "BITS_PER_LONG": "64",
     "BITS_PER_BYTE": "8",
+    "BITS_TO_LONGS(n)": "(((n) + 63) / 64)",
+    "DECLARE_BITMAP(name, n)": "unsigned long name[BITS_TO_LONGS(n)]",
     "PAGE_SIZE": "(1UL << PAGE_SHIFT)",
     "PAGE_MASK": "(~(PAGE_SIZE - 1))",
     "U8_MAX": "((uint8_t)~0U)",
