@@ -53,6 +53,14 @@ class NoClosedForm(Undecided):
     """The visits of this rule have no closed form here; the message says why."""
 
 
+class NotRead(Exception):
+    """What the code does in a cell is not read off it; the message says why."""
+
+
+class NoLife(NotRead, NoClosedForm):
+    """How a mapping of a cell ends is not read off the code."""
+
+
 class NoSearchRule(NoClosedForm):
     """The search steps in a way that no :class:`SearchRule` says."""
 

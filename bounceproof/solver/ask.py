@@ -9,7 +9,7 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
-from bounceproof.models.search import NoClosedForm, NoSearchRule
+from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
 from bounceproof.solver.bounded import hunt_bounded
@@ -173,9 +173,13 @@ def check_kernel(
     seconds: float,
     watch: Watch = unwatched,
 ) -> Checked:
-    """Ask every property of ``model`` over ``domain``."""
+    """Ask every property of ``model`` over ``domain``.
+
+    Raises NotRead where nothing can be asked of its code.
+    """
     every = cells_with_limits(model, domain)
-    findings = []
+    findings: list[Finding] = []
+    unread: list[NotRead] = []
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -190,9 +194,15 @@ def check_kernel(
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
         wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
-        found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted)))
+        try:
+            found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted)))
+        except NotRead as reason:
+            unread.append(reason)
+            found = _unanswered(prop, str(reason))
         pages = {cell.page_size for cell, _ in cells}
         findings.append(as_started(found, (model,), pages, wanted))
+    if unread and len(unread) == len(findings):
+        raise unread[0]
     return Checked(model, domain, tuple(findings))
 
 

@@ -9,6 +9,7 @@ from time import monotonic
 
 from bounceproof.models.pools import lies_right
 from bounceproof.models.request import Cell, KernelModel, PoolKind
+from bounceproof.models.search import NoSearchRule, NotRead
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
@@ -152,15 +153,29 @@ def _broken_finding(
 
 
 def hunt(wanted: Hunt) -> Finding:
-    """Ask every cell; the smallest counterexample of all is minimised and confirmed."""
+    """Ask every cell; the smallest counterexample of all is minimised and confirmed.
+
+    A cell whose code cannot be read is unknown.  Raises NotRead where all are.
+    """
     started = monotonic()
     best: _Best | None = None
-    verdicts = []
+    verdicts: list[CellVerdict] = []
+    unread: dict[Cell, NotRead] = {}
     for number, (cell, limit) in enumerate(wanted.cells, 1):
         wanted.watch(f"{wanted.prop}, cell {number} of {len(wanted.cells)}")
-        verdict, best = _search_cell(wanted, cell, limit, best)
+        try:
+            verdict, best = _search_cell(wanted, cell, limit, best)
+        except NoSearchRule:
+            raise
+        except NotRead as error:
+            unread[cell] = error
+            verdict = CellVerdict(cell, limit, Verdict.UNKNOWN, str(error))
         verdicts.append(verdict)
+    if unread and len(unread) == len(verdicts):
+        raise next(iter(unread.values()))
     cells = tuple(verdicts)
+    asked = tuple(pair for pair in wanted.cells if pair[0] not in unread)
+    wanted = replace(wanted, cells=asked)
     if best is not None:
         return _broken_finding(wanted, cells, best, started)
     reason = _undecided(cells)

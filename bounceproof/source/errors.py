@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bounceproof.errors import InputError
-from bounceproof.models.search import NoClosedForm, NoSearchRule
+from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
 
 
 class SourceError(InputError):
@@ -22,7 +22,7 @@ class PatchError(SourceError):
     """A patch cannot be read or does not apply."""
 
 
-class NotUnderstood(SourceError):
+class NotUnderstood(SourceError, NotRead):
     """C code that the reader does not understand.
 
     ``file`` and ``line`` (from 1) say where, ``text`` is the code, ``need`` what the

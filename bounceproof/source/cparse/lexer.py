@@ -61,6 +61,8 @@ _COMMENT = re.compile(
     re.S,
 )
 
+_COMMENT_BEGUN = re.compile(_COMMENT.pattern + r"|/\*", re.S)
+
 
 def strip_comments(text: str) -> str:
     """``text`` with every comment as one blank, line breaks kept."""
@@ -70,6 +72,14 @@ def strip_comments(text: str) -> str:
         return " " + "\n" * found.count("\n") if found[0] == "/" else found
 
     return _COMMENT.sub(blank, text)
+
+
+def open_comment(text: str) -> int | None:
+    """The line, from 1, of a comment that does not end; None if all do."""
+    for match in _COMMENT_BEGUN.finditer(text):
+        if match.group() == "/*":
+            return text.count("\n", 0, match.start()) + 1
+    return None
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bounceproof.source.cparse.condition import evaluate
-from bounceproof.source.cparse.lexer import Token, logical_lines, spell, tokenize
+from bounceproof.source.cparse.lexer import (
+    Token,
+    logical_lines,
+    open_comment,
+    spell,
+    tokenize,
+)
 from bounceproof.source.errors import NotUnderstood
 
 MAX_TOKENS = 400_000
@@ -17,6 +24,7 @@ PRODUCT = "/ /*times*/"
 _KEYWORDS = frozenset(
     ["void", "bool", "char", "short", "int", "long", "signed", "unsigned", "const"]
 )
+_IGNORED = ("pragma", "line", "warning", "ident")
 _ENABLED = ("IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE", "IS_MODULE")
 
 
@@ -33,11 +41,15 @@ class Macro:
 
 @dataclass
 class Unit:
-    """One file preprocessed: ``text`` has the file's own line numbers."""
+    """One file preprocessed: ``text`` has the file's own line numbers.
+
+    ``includes``: line, name, and whether it is quoted; they are not followed.
+    """
 
     file: str
     text: str
     source: list[str] = field(default_factory=list)
+    includes: list[tuple[int, str, bool]] = field(default_factory=list)
 
     def line(self, number: int) -> str:
         """Line ``number`` (from 1) as the file has it."""
@@ -52,6 +64,7 @@ class Preprocessor:
         self._config = dict(config)
         self._budget = MAX_TOKENS
         self._at = ("", 0, "")
+        self._includes: list[tuple[int, str, bool]] = []
         for key, value in self._config.items():
             if value != "n":
                 self._define_text(f"{key} {'1' if value in ('y', 'm') else value}")
@@ -64,11 +77,16 @@ class Preprocessor:
         twin._config = self._config
         twin._budget = MAX_TOKENS
         twin._at = self._at
+        twin._includes = []
         return twin
 
     def run(self, file: str, text: str) -> Unit:
         """Preprocess one file; includes are not followed."""
+        self._includes = []
         lines = logical_lines(text)
+        if (begun := open_comment(text)) is not None:
+            self._at = (file, begun, text.split("\n")[begun - 1])
+            raise self._fail("the end of the comment")
         out: list[str] = []
         active: list[list[bool]] = []
         pending: list[Token] = []
@@ -94,7 +112,8 @@ class Preprocessor:
         if active:
             raise self._fail("an #endif for every #if")
         self._flush(out, pending, pending_at)
-        return Unit(file, "\n".join(out) + "\n", text.split("\n"))
+        text_out = "\n".join(out) + "\n"
+        return Unit(file, text_out, text.split("\n"), self._includes)
 
     def _flush(self, out: list[str], tokens: list[Token], number: int) -> None:
         if not tokens:
@@ -149,6 +168,17 @@ class Preprocessor:
             self.macros.pop(rest.strip(), None)
         elif live and word == "error":
             raise self._fail("a configuration that the tree accepts")
+        elif live and word.startswith("include"):
+            self._include(text.strip()[len("include") :].strip())
+        elif live and word not in _IGNORED:
+            raise self._fail("a preprocessor directive")
+
+    def _include(self, name: str) -> None:
+        found = re.match(r'"([^"]+)"|<([^>]+)>', name)
+        if found is None:
+            raise self._fail("the name of a file to include")
+        quoted, angled = found.groups()
+        self._includes.append((self._at[1], quoted or angled, quoted is not None))
 
     def _alternative(self, word: str, rest: str, active: list[list[bool]]) -> None:
         level = active[-1]

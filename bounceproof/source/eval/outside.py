@@ -68,6 +68,8 @@ def _log(ev: Expressions, call: c.Call, state: State) -> Value:
         try:
             value = ev.value(argument, state)
         except NotUnderstood:
+            if not is_pure(argument):
+                raise
             value = NOTHING
         if isinstance(value, Literal):
             shown, numbers = value.text, []

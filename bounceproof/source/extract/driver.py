@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bounceproof.models.word import TRUE, U32, Word
@@ -15,6 +16,9 @@ from bounceproof.source.program.program import Program
 
 FILE = "drivers/nvme/host/pci.c"
 SECTOR_SHIFT = 9
+_SETTING = re.compile(
+    r"\bdma_set_min_align_mask\s*\(|\bmax_hw_sectors\s*(?:[-+*/%&|^]|<<|>>)?=(?!=)"
+)
 
 
 class Driver:
@@ -57,9 +61,15 @@ class Driver:
         return min(found) << SECTOR_SHIFT
 
     def _places(self) -> Iterator[tuple[c.Function, list[c.Statement], c.Node]]:
-        """Expressions of the driver, with the statements before each."""
+        """Expressions of the driver, with the statements before each.
+
+        Raises NotUnderstood where code that speaks of them cannot be read.
+        """
         if FILE not in self._program.units:
             raise SourceError(f"{FILE}: no such file in this tree")
+        for error, text in self._program.unread_in(FILE):
+            if _mentions([text]):
+                raise error
         for name in self._program.functions_in(FILE):
             lines = self._program.units[FILE].source
             extent = self._program.extent(name, FILE)
@@ -67,7 +77,19 @@ class Driver:
                 continue
             function = self._program.function(name, FILE)
             if function is not None:
-                yield from _with_path(function)
+                places = list(_with_path(function))
+                self._check_all_found(function, [node for _, _, node in places])
+                yield from places
+
+    def _check_all_found(self, function: c.Function, nodes: list[c.Node]) -> None:
+        """No call or assignment that the text has is missing among ``nodes``."""
+        text = self._program.source(function)
+        found = sum(_calls(node, "dma_set_min_align_mask") for node in nodes)
+        found += sum(isinstance(n, c.Assign) and _is_limit(n.target) for n in nodes)
+        if found < len(_SETTING.findall(text)):
+            shown = self._program.text(FILE, function.line)
+            need = "each call and assignment as a statement"
+            raise NotUnderstood(FILE, function.line, shown, need)
 
     def _evaluate(
         self,

@@ -42,8 +42,9 @@ def search_function(program: Program) -> c.Function:
     """
     file = "kernel/dma/swiotlb.c"
     inner: dict[str, c.Function] = {}
+    unread: list[NotUnderstood] = []
     for start in ("swiotlb_tbl_map_single", "swiotlb_find_slots"):
-        for function in reachable(program, start):
+        for function in reachable(program, start, unread=unread):
             if _may_search(program, function):
                 inner.setdefault(function.name, function)
     found = [f for f in inner.values() if not _calls_one(program, f, inner)]
@@ -52,6 +53,8 @@ def search_function(program: Program) -> c.Function:
         raise NotUnderstood(found[1].file, found[1].line, found[1].name, need)
     if found:
         return found[0]
+    if unread:
+        raise unread[0]
     need = "a function under swiotlb_tbl_map_single() that tests the segment boundary"
     raise NotUnderstood(file, 0, "the slot search", need)
 

@@ -9,10 +9,9 @@ from functools import partial
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
-from bounceproof.models.search import Found, NoClosedForm
+from bounceproof.models.search import Found, NoLife
 from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.errors import NotUnderstood, UnknownSearch, UnprovedCaller
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import (
@@ -47,7 +46,7 @@ from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_value
 from bounceproof.source.extract.samples import flags, many, numbers
 from bounceproof.source.extract.search import Searched, Shape
 from bounceproof.source.kernel.judged import judged
-from bounceproof.source.program.calls import copiers, reachable
+from bounceproof.source.program.calls import copiers, reaches
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
 from bounceproof.source.program.program import Program
 from bounceproof.source.tree.provenance import Judged
@@ -59,6 +58,13 @@ ENTRIES: dict[Path, tuple[str, ...]] = {
     Path.ALLOC: ("swiotlb_alloc",),
     Path.LINK: ("dma_iova_link",),
 }
+_IOMMU = "drivers/iommu/dma-iommu.c"
+_IOMMU_HEADERS = (
+    "include/linux/iommu.h",
+    "include/linux/dma-iommu.h",
+    "include/linux/iommu-dma.h",
+    "drivers/iommu/dma-iommu.h",
+)
 _FULL = "swiotlb buffer is full"
 
 
@@ -131,7 +137,21 @@ class SourceKernel:
             function = program.function(name)
             if function is not None:
                 return function
+        for name in ENTRIES[path]:
+            place = program.mention(name)
+            if place is not None:
+                need = f"a definition of {name}()"
+                raise NotUnderstood(*place, program.text(*place), need)
+        self._require_file(path)
         return None
+
+    def _require_file(self, path: Path) -> None:
+        """A tree whose headers speak of dma-iommu has it; NotUnderstood."""
+        if not path.has_granule or self.tree.read(_IOMMU) is not None:
+            return
+        beside = next((h for h in _IOMMU_HEADERS if self.tree.read(h) is not None), "")
+        if beside:
+            raise NotUnderstood(_IOMMU, 0, f"beside {beside}", "no such file")
 
     def _required_entry(self, cell: Cell) -> c.Function:
         function = self.entry(cell.path, cell.page_size)
@@ -141,17 +161,19 @@ class SourceKernel:
         return function
 
     def unsupported(self, path: Path) -> str | None:
-        """Why requests cannot take ``path``, or None."""
-        function = self.entry(path)
+        """Why requests cannot take ``path``, or None.
+
+        None too where that cannot be read: asking about the path then raises why.
+        """
+        try:
+            function = self.entry(path)
+        except NotUnderstood:
+            return None
         if function is None:
             return f"this tree has no {ENTRIES[path][-1]}()"
         if path is Path.ALLOC:
             return None
-        program = self.program(4096)
-        if any(
-            "swiotlb_tbl_map_single" in calls_in(called.body)
-            for called in reachable(program, function.name)
-        ):
+        if reaches(self.program(4096), function.name, "swiotlb_tbl_map_single"):
             return None
         return f"{function.name}() of this tree never bounces"
 
@@ -306,12 +328,13 @@ class SourceKernel:
     def life(self, cell: Cell) -> SourceLife:
         """What becomes of mappings in ``cell``.
 
-        NoClosedForm for path ``link``, and where no rule of the search is proved.
+        NoLife for path ``link``, and UnknownSearch where no rule of the search is
+        proved.
         """
         if cell.path is Path.LINK:
-            raise NoClosedForm("how dma_iova_link()'s pieces end is not read off trees")
+            raise NoLife("how dma_iova_link()'s pieces end is not read off trees")
         if self._prover is None:
-            raise NoClosedForm("what becomes of mappings needs a solver")
+            raise NoLife("what becomes of mappings needs a solver")
         program, shape = self.program(cell.page_size), self.shape(cell)
         entry, fresh = self._required_entry(cell), self._prover.fresh
         return SourceLife(program, cell, entry, shape, fresh)

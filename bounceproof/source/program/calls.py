@@ -7,22 +7,32 @@ from collections.abc import Iterator
 
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import calls_in
+from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.program.program import Program
 
 COPIES = frozenset({"memcpy", "memcpy_from_page", "memcpy_to_page"})
 
 
-def reachable(program: Program, start: str, file: str = "") -> Iterator[c.Function]:
+def reachable(
+    program: Program,
+    start: str,
+    file: str = "",
+    unread: list[NotUnderstood] | None = None,
+) -> Iterator[c.Function]:
     """``start``, as ``file`` sees it, and the functions it can call, nearest first.
 
-    Functions that the parser could not read are left out.
+    A function that cannot be read is added to ``unread``, and raised where that is
+    None: what it calls is not known.
     """
     queue, seen = [(start, file)], {start}
     while queue:
         name, file = queue.pop(0)
         try:
             function = program.function(name, file)
-        except Exception:  # not needed until it is evaluated
+        except NotUnderstood as error:
+            if unread is None:
+                raise
+            unread.append(error)
             continue
         if function is None:
             continue
@@ -31,6 +41,27 @@ def reachable(program: Program, start: str, file: str = "") -> Iterator[c.Functi
             if called not in seen:
                 seen.add(called)
                 queue.append((called, function.file))
+
+
+def reaches(program: Program, start: str, target: str) -> bool:
+    """Whether ``start`` can call ``target``, by whatever way.
+
+    What a function that cannot be read calls is taken from its words.
+    """
+    queue, seen = [(start, "")], {start}
+    while queue:
+        name, file = queue.pop(0)
+        try:
+            function = program.function(name, file)
+            called = set(calls_in(function.body)) if function else set()
+            file = "" if function is None else function.file
+        except NotUnderstood as error:
+            called, file = program.words_of(name), error.file
+        if target in called:
+            return True
+        queue += [(below, file) for below in called - seen]
+        seen |= called
+    return False
 
 
 def copiers(program: Program, search: str) -> list[str]:

@@ -6,20 +6,34 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import tree_sitter_c
 from tree_sitter import Language, Parser
 from tree_sitter import Node as Syntax
 
 from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.condition import parse_integer
 from bounceproof.source.cparse.convert import Converter
 from bounceproof.source.cparse.declare import base_type, declarator, text_of
 from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
 from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
+from bounceproof.source.program.unread import (
+    Known,
+    error_line,
+    error_of,
+    hidden_enumerators,
+    hidden_functions,
+    hidden_tags,
+    hidden_variables,
+    unread_nodes,
+    words_of,
+)
 from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
 
+OUTSIDE = "(outside)"
 _LANGUAGE = Language(tree_sitter_c.language())
 
 
@@ -43,10 +57,13 @@ class Global:
 
 @dataclass(slots=True)
 class _Found:
+    """A definition in ``file``; ``unread`` where it is there but cannot be read."""
+
     file: str
     node: Syntax
     static: bool
     converted: c.Function | None = None
+    unread: NotUnderstood | None = None
 
 
 class Program:
@@ -62,14 +79,17 @@ class Program:
         self.page_size = page_size
         self.config = {**DEFAULT_CONFIG, **(config or {})}
         self.typedefs: dict[str, c.Type] = {}
-        self.structs: dict[str, dict[str, Field]] = {}
+        self.structs: Known[dict[str, Field]] = Known()
         self.unions: set[str] = set()
-        self.enumerators: dict[str, tuple[c.Expr | None, str | None]] = {}
-        self.globals: dict[str, Global] = {}
+        self.enumerators: Known[tuple[c.Expr | None, str | None]] = Known()
+        self.globals: Known[Global] = Known()
         self.units: dict[str, Unit] = {}
         self._functions: dict[str, list[_Found]] = {}
         self._macros: dict[str, Preprocessor] = {}
         self._parser = Parser(_LANGUAGE)
+        self._unit = Unit("", "")
+        self._unread: list[tuple[NotUnderstood, str]] = []
+        self._undefined: dict[str, NotUnderstood] = {}
         self._load(page_size.bit_length() - 1)
 
     def _load(self, page_shift: int) -> None:
@@ -82,19 +102,68 @@ class Program:
             self._macros[path] = shared.fork()
             self._read(path, self._macros[path])
         structs, enumerators = dict(self.structs), dict(self.enumerators)
-        self._collect(shared.fork().run("(outside)", OUTSIDE_TYPES))
+        self._collect(shared.fork().run(OUTSIDE, OUTSIDE_TYPES))
         self.structs.update(structs)
         self.enumerators.update(enumerators)
+        for tag in self.structs.unread.keys() - structs.keys():
+            self.structs.pop(tag, None)
+        for name in self.enumerators.unread.keys() - enumerators.keys():
+            self.enumerators.pop(name, None)
+        self._note_undefined()
+
+    def _note_undefined(self) -> None:
+        """A struct that code speaks of and no file defines is not absent."""
+        spoken = re.compile(r"\b(?:struct|union)\s+([A-Za-z_]\w*)")
+        for unit in self._own_units():
+            for found in spoken.finditer(unit.text):
+                tag = found.group(1)
+                if dict.__contains__(self.structs, tag) or tag in self._undefined:
+                    continue
+                line = unit.text.count("\n", 0, found.start()) + 1
+                need = f"a definition of struct {tag}"
+                error = NotUnderstood(unit.file, line, unit.line(line), need)
+                self._undefined[tag] = error
+        self.structs.unread = self._undefined | self.structs.unread
+
+    def _check_includes(self, unit: Unit) -> None:
+        """Every file that is included and matters is there, and no C is."""
+        for line, name, quoted in unit.includes:
+            folder = PurePosixPath(unit.file).parent
+            path = str(folder / name) if quoted else f"include/{name}"
+            wanted = path in HEADERS and self.tree.read(path) is None
+            if wanted or not name.endswith(".h"):
+                need = f"{path}: no such file" if wanted else f"what {path} has"
+                raise NotUnderstood(unit.file, line, unit.line(line), need)
 
     def _read(self, path: str, preprocessor: Preprocessor) -> None:
         text = self.tree.read(path)
         if text is not None:
-            self._collect(preprocessor.run(path, text))
+            unit = preprocessor.run(path, text)
+            self._check_includes(unit)
+            self._collect(unit)
 
     def _collect(self, unit: Unit) -> None:
-        self.units[unit.file] = unit
+        self.units[unit.file] = self._unit = unit
         data = unit.text.encode("utf-8", "surrogateescape")
-        self._walk(self._parser.parse(data).root_node, unit.file)
+        root = self._parser.parse(data).root_node
+        self._walk(root, unit.file)
+        for node in unread_nodes(root):
+            self._note_unread(unit, node)
+
+    def _note_unread(self, unit: Unit, node: Syntax) -> None:
+        """Remember what the unread ``node`` may declare."""
+        self._unread.append((error_of(unit, node, "here"), text_of(node)))
+        known = set(self.functions_in(unit.file))
+        for hidden in hidden_functions(unit, node, known):
+            found = _Found(unit.file, node, static=False, unread=hidden.error)
+            self._functions.setdefault(hidden.name, []).append(found)
+        error = error_of(unit, node, "where declarations are")
+        for tag in hidden_tags(node):
+            self.structs.unread[tag] = error
+        for name in hidden_enumerators(node):
+            self.enumerators.unread[name] = error
+        for name in hidden_variables(node):
+            self.globals.unread[name] = error
 
     def _walk(self, root: Syntax, file: str) -> None:
         for node in root.named_children:
@@ -161,13 +230,16 @@ class Program:
         kind = base_type(node, self.typedefs)
         if body is None or not isinstance(kind, c.StructType):
             return
-        fields: dict[str, Field] = {}
+        fields: Known[Field] = Known()
         self._add_fields(body, fields)
+        if body.has_error:
+            error = error_of(self._unit, body, f"in struct {kind.tag}")
+            fields.unread |= dict.fromkeys(words_of(body), error)
         self.structs[kind.tag] = fields
         if node.type == "union_specifier":
             self.unions.add(kind.tag)
 
-    def _add_fields(self, body: Syntax, fields: dict[str, Field]) -> None:
+    def _add_fields(self, body: Syntax, fields: Known[Field]) -> None:
         for child in body.named_children:
             kind = child.child_by_field_name("type")
             if child.type != "field_declaration" or kind is None:
@@ -180,11 +252,21 @@ class Program:
                 self._add_fields(inner, fields)
             for shape in shapes:
                 name, ctype = declarator(shape, base)
-                fields[name] = Field(ctype, _bits_after(shape))
+                try:
+                    fields[name] = Field(ctype, _bits_after(shape))
+                except ValueError:
+                    need = f"the width of the field {name} as a number"
+                    line = shape.start_point[0] + 1
+                    text = self._unit.line(line)
+                    error = NotUnderstood(self._unit.file, line, text, need)
+                    fields.unread[name] = error
 
     def _add_enum(self, node: Syntax) -> None:
         body = node.child_by_field_name("body")
         previous: str | None = None
+        if body is not None and body.has_error:
+            error = error_of(self._unit, body, "in an enum")
+            self.enumerators.unread |= dict.fromkeys(words_of(body), error)
         for child in body.named_children if body else []:
             name = child.child_by_field_name("name")
             if child.type != "enumerator" or name is None:
@@ -242,13 +324,15 @@ class Program:
         apart = best.file != file and best.static and not best.file.endswith(".h")
         if apart and file:
             return None
+        if best.unread is not None:
+            raise best.unread
         if best.converted is None:
             best.converted = self._convert(best, name)
         return best.converted
 
     def _convert(self, found: _Found, name: str) -> c.Function:
         if found.node.has_error:
-            line = _error_line(found.node)
+            line = error_line(found.node)
             text = self.units[found.file].line(line)
             raise NotUnderstood(found.file, line, text, f"C that parses, in {name}()")
         try:
@@ -265,23 +349,28 @@ class Program:
             (entry.node.start_byte, name)
             for name, entries in self._functions.items()
             for entry in entries
-            if entry.file == file
+            if entry.file == file and entry.unread is None
         ]
         return [name for _, name in sorted(pairs)]
 
     def extent(self, name: str, file: str) -> tuple[int, int] | None:
         """First and last line of the function ``name`` that ``file`` defines."""
         for entry in self._functions.get(name, []):
-            if entry.file == file:
+            if entry.file == file and entry.unread is None:
                 return entry.node.start_point[0] + 1, entry.node.end_point[0] + 1
         return None
 
     def source(self, function: c.Function) -> str:
         """The preprocessed text of a function."""
         for entry in self._functions[function.name]:
-            if entry.file == function.file:
+            if entry.file == function.file and entry.unread is None:
                 return text_of(entry.node)
         return ""
+
+    def words_of(self, name: str) -> set[str]:
+        """Every word of the definitions of the function ``name``."""
+        found = self._functions.get(name, [])
+        return {word for entry in found for word in words_of(entry.node)}
 
     def assigns(self, name: str) -> bool:
         """Whether code may assign the variable ``name`` (by its spelling)."""
@@ -290,6 +379,22 @@ class Program:
         )
         return any(change.search(unit.text) for unit in self.units.values())
 
+    def _own_units(self) -> list[Unit]:
+        return [unit for file, unit in self.units.items() if file != OUTSIDE]
+
+    def mention(self, name: str) -> tuple[str, int] | None:
+        """A file and line that has the word ``name``, if any has."""
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        for unit in self._own_units():
+            found = word.search(unit.text)
+            if found is not None:
+                return unit.file, unit.text.count("\n", 0, found.start()) + 1
+        return None
+
+    def unread_in(self, file: str) -> list[tuple[NotUnderstood, str]]:
+        """The parts of ``file`` that the parser lost its way in, and their text."""
+        return [(error, text) for error, text in self._unread if error.file == file]
+
     def text(self, file: str, line: int) -> str:
         """Line ``line`` of ``file`` as it is written."""
         unit = self.units.get(file)
@@ -297,17 +402,8 @@ class Program:
 
 
 def _bits_after(shape: Syntax) -> int | None:
+    """A bit-field's width, None where it is none; ValueError for no plain number."""
     following = shape.next_named_sibling
     if following is None or following.type != "bitfield_clause":
         return None
-    return int(text_of(following).lstrip(": "), 0)
-
-
-def _error_line(node: Syntax) -> int:
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if current.type == "ERROR" or current.is_missing:
-            return current.start_point[0] + 1
-        stack += [child for child in reversed(current.children) if child.has_error]
-    return node.start_point[0] + 1
+    return parse_integer(text_of(following).lstrip(": ").strip("() "))
