@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: check test soak lint bench kernels clean
+.PHONY: check test soak lint bench kernels trees clean
 check: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/ask-thread
 
@@ -22,8 +22,12 @@ lint: $(STAMP)
 bench: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/run.py
 
-# The source packages that Debian 12 ships; make test uses them where they are.
-kernels: build/kernels/linux-source-6.1.tar.xz build/kernels/linux-source-6.12.tar.xz
+# Source packages of Debian, from bullseye to sid; the tests use those that are there.
+SERIES := 5.10 6.1 6.12 7.2 7.3
+kernels: $(SERIES:%=build/kernels/linux-source-%.tar.xz)
+
+trees: $(STAMP) kernels
+	BOUNCEPROOF_TREES=required $(BIN)/python -m pytest -n 2 -m trees
 
 build/kernels/%.tar.xz:
 	bash tools/fetch-kernel $* build/kernels

@@ -46,7 +46,8 @@ def reachable(
 def reaches(program: Program, start: str, target: str) -> bool:
     """Whether ``start`` can call ``target``, by whatever way.
 
-    What a function that cannot be read calls is taken from its words.
+    What a function that cannot be read calls is taken from its words, and what cannot
+    be read of a function's file may be a part of it.
     """
     queue, seen = [(start, "")], {start}
     while queue:
@@ -57,6 +58,7 @@ def reaches(program: Program, start: str, target: str) -> bool:
             file = "" if function is None else function.file
         except NotUnderstood as error:
             called, file = program.words_of(name), error.file
+        called |= program.unread_words(file)
         if target in called:
             return True
         queue += [(below, file) for below in called - seen]

@@ -22,6 +22,7 @@ from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
 from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
 from bounceproof.source.program.unread import (
     Known,
+    cut_short,
     error_line,
     error_of,
     hidden_enumerators,
@@ -29,6 +30,7 @@ from bounceproof.source.program.unread import (
     hidden_tags,
     hidden_variables,
     unread_nodes,
+    words_in,
     words_of,
 )
 from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
@@ -149,6 +151,11 @@ class Program:
         self._walk(root, unit.file)
         for node in unread_nodes(root):
             self._note_unread(unit, node)
+        doubtful = {node.start_byte: stray for node, stray in cut_short(root)}
+        for entry in [e for entries in self._functions.values() for e in entries]:
+            stray = doubtful.get(entry.node.start_byte)
+            if entry.file == unit.file and stray is not None:
+                entry.unread = error_of(unit, stray, "in a function")
 
     def _note_unread(self, unit: Unit, node: Syntax) -> None:
         """Remember what the unread ``node`` may declare."""
@@ -180,7 +187,9 @@ class Program:
 
     def _add_function(self, node: Syntax, file: str) -> None:
         name, _ = declarator(node.child_by_field_name("declarator"), c.VoidType())
-        static = any(text_of(child) == "static" for child in node.children)
+        body = node.child_by_field_name("body")
+        sure = not any(child.has_error for child in node.children if child != body)
+        static = sure and any(text_of(child) == "static" for child in node.children)
         self._functions.setdefault(name, []).append(_Found(file, node, static))
 
     def _add_declaration(self, node: Syntax, file: str) -> None:
@@ -394,6 +403,10 @@ class Program:
     def unread_in(self, file: str) -> list[tuple[NotUnderstood, str]]:
         """The parts of ``file`` that the parser lost its way in, and their text."""
         return [(error, text) for error, text in self._unread if error.file == file]
+
+    def unread_words(self, file: str) -> set[str]:
+        """Every word of the parts of ``file`` that :meth:`unread_in` gives."""
+        return {w for _, text in self.unread_in(file) for w in words_in(text)}
 
     def text(self, file: str, line: int) -> str:
         """Line ``line`` of ``file`` as it is written."""

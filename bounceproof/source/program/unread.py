@@ -107,6 +107,16 @@ def unread_nodes(root: Syntax) -> Iterator[Syntax]:
             yield node
 
 
+def cut_short(root: Syntax) -> Iterator[tuple[Syntax, Syntax]]:
+    """Functions that seem to end too soon, and the statement that stands behind."""
+    last: Syntax | None = None
+    for node in root.children:
+        if node.type == "function_definition":
+            last = node
+        elif last is not None and (node.type in _STRAY or node.type == "ERROR"):
+            yield last, node
+
+
 def _outside(node: Syntax) -> str:
     """The text of ``node``, of a function all but the braces around its body."""
     if node.type != "function_definition":
@@ -214,4 +224,9 @@ def hidden_variables(node: Syntax) -> set[str]:
 
 def words_of(node: Syntax) -> set[str]:
     """Every word of ``node``."""
-    return set(_WORD.findall(text_of(node)))
+    return words_in(text_of(node))
+
+
+def words_in(text: str) -> set[str]:
+    """Every word of ``text``."""
+    return set(_WORD.findall(text))
