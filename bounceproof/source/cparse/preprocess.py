@@ -331,7 +331,7 @@ class Preprocessor:
                 index + 1 < len(body) and body[index + 1].text == "##"
             )
             if index > 0 and body[index - 1].text == "#" and token.text in bound:
-                text = spell(bound[token.text]).replace("\\", "\\\\")
+                text = spell(bound[token.text]).strip().replace("\\", "\\\\")
                 out[-1] = Token("string", '"' + text.replace('"', '\\"') + '"', True)
             elif token.text in bound and token.kind == "name":
                 argument = [t for t in bound[token.text] if t.text != "\n"]

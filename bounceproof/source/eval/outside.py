@@ -12,6 +12,7 @@ from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.bits import BIT_OPERATIONS
 from bounceproof.source.eval.expr import Expressions
+from bounceproof.source.eval.linked import LIST_OPERATIONS
 from bounceproof.source.eval.memory import (
     NOTHING,
     NULL,
@@ -169,11 +170,15 @@ def _calls(assumption: Assumption) -> list[str]:
     return [] if assumption.treatment == "stated" else assumption.names.split()
 
 
-OUTSIDE: dict[str, Treatment] = {
-    name: _TREATMENTS[assumption.treatment]
-    for assumption in ASSUMPTIONS
-    for name in _calls(assumption)
-} | BIT_OPERATIONS
+OUTSIDE: dict[str, Treatment] = (
+    {
+        name: _TREATMENTS[assumption.treatment]
+        for assumption in ASSUMPTIONS
+        for name in _calls(assumption)
+    }
+    | BIT_OPERATIONS
+    | LIST_OPERATIONS
+)
 SIZED_BY_PAGES: frozenset[str] = frozenset(
     name
     for assumption in ASSUMPTIONS

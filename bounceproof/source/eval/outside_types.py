@@ -10,6 +10,7 @@ struct device_dma_parameters {
     unsigned int min_align_mask;
     unsigned long segment_boundary_mask;
 };
+struct list_head { struct list_head *next, *prev; };
 struct dev_iommu { bool pci_32bit_workaround; bool shadow_on_flush; };
 struct device {
     void *bus;

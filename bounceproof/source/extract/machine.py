@@ -12,6 +12,7 @@ from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.bits import bit_place
 from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.interp import Interpreter
+from bounceproof.source.eval.linked import join
 from bounceproof.source.eval.memory import (
     NULL,
     Address,
@@ -170,6 +171,7 @@ class Machine(Interpreter):
             "dma_coherent": Word(1, U8),
             "dma_ops_bypass": Word(0, U8),
             "dma_skip_sync": Word(0, U8),
+            "dma_uses_io_tlb": Word(0, U8),
             "dma_iommu": Word(int(iommu), U8),
         }
         for name, value in fields.items():
@@ -243,6 +245,7 @@ class Machine(Interpreter):
             kind = self.program.globals["io_tlb_default_mem"].type
             if isinstance(kind, c.StructType):
                 self.globals["io_tlb_default_mem"] = self.memory, kind
+        self._build_lists(state)
         self.poke_global(state, "default_nareas", u64(self.layout.nareas))
         self._initialise_pool(state)
         forced = Word(int(self.cell.path is Path.DIRECT), U8)
@@ -259,6 +262,20 @@ class Machine(Interpreter):
     def _counts(self) -> tuple[Word, Word]:
         """Slots (unsigned long) and areas (unsigned int) that the pool starts with."""
         return u64(self.layout.nslabs), Word(self.layout.nareas, U32)
+
+    def _build_lists(self, state: State) -> None:
+        """The lists of pools: that of the memory has the one pool, the device's none.
+
+        The memory cannot grow, so no other pool is made where this one is full.
+        """
+        if self.has("io_tlb_mem", "pools"):
+            head = (*self.memory, "pools")
+            node = (*self.pool, "node")
+            join(state, head, node)
+            join(state, node, head)
+        if self.has("device", "dma_io_tlb_pools"):
+            head = (*self.device, "dma_io_tlb_pools")
+            join(state, head, head)
 
     def _initialise_pool(self, state: State) -> None:
         function, values = initialiser(self.program), self.making()

@@ -108,11 +108,16 @@ _CONSTANTS = {
     "container_of(p, t, m)": "((t *)__container_of(p))",
     "container_of_const(p, t, m)": "((t *)__container_of(p))",
     **{
-        f"{name}(p, ...)": "for (p = __first(); __more(p); p = __next(p))"
-        for name in ("list_for_each_entry", "list_for_each_entry_rcu")
+        f"{name}(p, head, member{rest})": "for (p = __first(head, #member); "
+        "__more(p); p = __next(p, head, #member))"
+        for name, rest in (
+            ("list_for_each_entry", ""),
+            ("list_for_each_entry_rcu", ", ..."),
+        )
     },
-    "list_for_each_entry_safe(p, n, ...)": (
-        "for (p = __first(), n = __next(p); __more(p); p = n, n = __next(n))"
+    "list_for_each_entry_safe(p, n, head, member)": (
+        "for (p = __first(head, #member), n = p ? __next(p, head, #member) : p; "
+        "__more(p); p = n, n = n ? __next(n, head, #member) : n)"
     ),
     "for_each_sg(l, s, n, i)": "for (i = 0, s = l; i < n; i++, s = sg_next(s))",
     "BIT(n)": "(1UL << (n))",
