@@ -91,12 +91,17 @@ def tree_model(
     """The kernel of a tree, revision or archive, with patches applied in memory."""
     from bounceproof.solver.prover import SolverProver
     from bounceproof.source.kernel.confirm import TreeKernel
+    from bounceproof.source.program.prelude import DEFAULT_CONFIG
     from bounceproof.source.tree.tree import open_tree
 
     if "-" in patches:
         standard_input("--patch")
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
-    return TreeKernel(tree, _settings(settings), SolverProver())
+    config = _settings(settings)
+    for key in config:
+        if key not in DEFAULT_CONFIG and not tree.speaks_of(key):
+            raise InputError(f"--config {key}: no file that is read has that name")
+    return TreeKernel(tree, config, SolverProver())
 
 
 def model_of(

@@ -108,6 +108,9 @@ class ArrayAlgebra:
     def select(self, c: Truths, a: Any, b: Any) -> Any:
         return np.where(c, a, b)
 
+    def never(self, a: Truths) -> bool:
+        return not np.any(a)
+
 
 _ALGEBRA = ArrayAlgebra()
 register_algebra(np.ndarray, _ALGEBRA)

@@ -69,6 +69,7 @@ class Algebra(Protocol):
     def either(self, a: Raw, b: Raw) -> Raw: ...
     def negate(self, a: Raw) -> Raw: ...
     def select(self, c: Raw, a: Raw, b: Raw) -> Raw: ...
+    def never(self, a: Raw) -> bool: ...
 
 
 class IntAlgebra:
@@ -140,6 +141,9 @@ class IntAlgebra:
     def select(self, c: bool, a: Raw, b: Raw) -> Raw:
         return a if c else b
 
+    def never(self, a: bool) -> bool:
+        return not a
+
 
 _INTS = IntAlgebra()
 _REGISTERED: dict[type, Algebra] = {}
@@ -200,6 +204,10 @@ class Truth:
         if isinstance(self.raw, bool):
             return self.raw
         raise TypeError("a symbolic condition has no truth value; use ite()")
+
+    def never(self) -> bool:
+        """Whether it is proved to hold for no values; False where that is open."""
+        return _algebra_of(self.raw).never(self.raw)
 
     def implies(self, other: Truth) -> Truth:
         return ~self | other

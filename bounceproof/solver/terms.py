@@ -16,6 +16,7 @@ from bounceproof.solver.bounds import (
 )
 
 Term = Any
+_NEVER_MILLISECONDS = 2000
 
 
 class TermAlgebra:
@@ -90,6 +91,12 @@ class TermAlgebra:
 
     def select(self, c: Term, a: Term, b: Term) -> Term:
         return z3.If(c, a, b)
+
+    def never(self, a: Term) -> bool:
+        solver = z3.Solver()
+        solver.set("timeout", _NEVER_MILLISECONDS)
+        solver.add(a)
+        return bool(solver.check() == z3.unsat)
 
 
 _ALGEBRA = TermAlgebra()

@@ -16,6 +16,7 @@ from bounceproof.source.eval.memory import (
     Object,
     Pointer,
     Poison,
+    Sometimes,
     State,
     Value,
 )
@@ -100,6 +101,8 @@ class Core(ABC):
             held = state.memory.get(at) if held is None else held
         if held is None:
             held = self._absent(state, at, kind, node)
+        if isinstance(held, Sometimes) and (state.condition & ~held.assigned).never():
+            return held.value
         if isinstance(held, Poison):
             raise self.fail(node, f"a value that is known: {held.why}")
         return held

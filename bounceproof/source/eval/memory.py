@@ -67,6 +67,14 @@ class Poison:
 
 
 @dataclass(frozen=True, slots=True)
+class Sometimes(Poison):
+    """A value that was assigned where ``assigned`` holds, and is none elsewhere."""
+
+    value: Value
+    assigned: Truth = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """The value of a void call."""
 
@@ -76,6 +84,7 @@ Value: TypeAlias = (
 )
 NULL = Pointer(None, VoidType())
 NOTHING = Nothing()
+_ONE_SIDE = "it is assigned on one side of a condition only"
 _EITHER = "it points to one thing or another"
 
 
@@ -146,9 +155,28 @@ def merge_values(condition: Truth, a: Value, b: Value) -> Value:
         return _merge_pointers(condition, a, b)
     if not isinstance(a, Word) and a == b:
         return a
+    if isinstance(a, Sometimes) or isinstance(b, Sometimes):
+        return _merge_sometimes(condition, a, b)
     if isinstance(a, Poison):
         return a
     return b if isinstance(b, Poison) else Poison(_EITHER)
+
+
+def _merge_sometimes(condition: Truth, a: Value, b: Value) -> Value:
+    """Of two values of which one may not be there, the one of each side."""
+    parts: list[tuple[Value, Truth]] = []
+    for value in (a, b):
+        if isinstance(value, Sometimes):
+            parts.append((value.value, value.assigned))
+        elif isinstance(value, Poison):
+            return value
+        else:
+            parts.append((value, TRUE))
+    (one, there), (other, too) = parts
+    merged = merge_values(condition, one, other)
+    if isinstance(merged, Poison):
+        return merged
+    return Sometimes(_ONE_SIDE, merged, _chosen(condition, there, too))
 
 
 def _is_null(value: Value) -> bool:
@@ -174,7 +202,14 @@ def _unwritten(like: Value, *, zeroed: bool) -> Value:
         return Word(0, like.ctype)
     if zeroed and isinstance(like, Pointer):
         return Pointer(None, like.to)
-    return Poison("it is assigned on one side of a condition only")
+    return Poison(_ONE_SIDE)
+
+
+def _on_one_side(assigned: Truth, value: Value) -> Value:
+    """``value`` as it is where paths meet of which some assigned nothing."""
+    if isinstance(value, Sometimes):
+        return Sometimes(_ONE_SIDE, value.value, assigned & value.assigned)
+    return value if isinstance(value, Poison) else Sometimes(_ONE_SIDE, value, assigned)
 
 
 def _merge_maps(
@@ -186,11 +221,17 @@ def _merge_maps(
     merged = dict(a)
     for key, value in b.items():
         mine = a.get(key)
+        if mine is None and key[0] < 0:
+            merged[key] = _on_one_side(~condition, value)
+            continue
         if mine is None:
             mine = _unwritten(value, zeroed=key[0] in zeroed)
         if mine is not value:
             merged[key] = merge_values(condition, mine, value)
     for key in a.keys() - b.keys():
+        if key[0] < 0:
+            merged[key] = _on_one_side(condition, a[key])
+            continue
         other = _unwritten(a[key], zeroed=key[0] in zeroed)
         merged[key] = merge_values(condition, a[key], other)
     return merged

@@ -197,6 +197,12 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         "into list[] is seen by running the code.",
     ),
     Assumption(
+        "io_tlb_mem.pools device.dma_io_tlb_pools",
+        "stated",
+        "With CONFIG_SWIOTLB_DYNAMIC the list of pools has the one that is asked about "
+        "and cannot grow; grown and transient pools of a tree are not examined.",
+    ),
+    Assumption(
         "a pointer that may be NULL",
         "stated",
         "Where code follows it, it is not NULL.",

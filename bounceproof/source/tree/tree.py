@@ -313,6 +313,12 @@ class Tree:
             parts.append(found["SUBLEVEL"])
         return ".".join(parts) + found.get("EXTRAVERSION", "")
 
+    def speaks_of(self, word: str) -> bool:
+        """Whether a file that matters has ``word``."""
+        found = re.compile(rf"\b{re.escape(word)}\b")
+        paths = (*SOURCES, *HEADERS, *self.added)
+        return any(found.search(self.read(path) or "") for path in paths)
+
     def fingerprint(self) -> str:
         """A name for the content of the files that matter."""
         digest = hashlib.sha256()
