@@ -98,8 +98,8 @@ def tree_model(
         standard_input("--patch")
     tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
     config = _settings(settings)
-    for key in config:
-        if key not in DEFAULT_CONFIG and not tree.speaks_of(key):
+    for key, value in config.items():
+        if value != "n" and key not in DEFAULT_CONFIG and not tree.speaks_of(key):
             raise InputError(f"--config {key}: no file that is read has that name")
     return TreeKernel(tree, config, SolverProver())
 

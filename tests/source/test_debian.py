@@ -175,3 +175,16 @@ def test_nine_properties_are_those_of_the_built_in_state(series: str, run: Run) 
     assert answered == {cell: built[cell] for cell in answered}
     assert tree.keys() == built.keys()
     assert {cell[1] for cell in tree.keys() - answered.keys()} <= {"link"}
+
+
+@trees
+@pytest.mark.parametrize("series", ["6.12", "7.2", "7.3"])
+def test_pools_found_by_list_are_read(series: str, run: Run) -> None:
+    where = ("--property", "fits", "--property", "aligned", "--property", "returned")
+    dynamic = ("--config", "SWIOTLB_DYNAMIC=y", "--page-size", "4K", "--json")
+    tree = verdicts(run("check", str(archive_of(series)), *where, *dynamic).json)
+    plain = ("--page-size", "4K", "--json")
+    built = verdicts(run("check", PACKAGES[series], *where, *plain).json)
+    answered = {cell: found for cell, found in tree.items() if found != "unknown"}
+    assert answered == {cell: built[cell] for cell in answered}
+    assert {cell[1] for cell in answered} >= {"direct", "iommu"}
