@@ -16,7 +16,7 @@ soak: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(STAMP)
-	$(BIN)/ruff check bounceproof tests bench
+	$(BIN)/ruff check bounceproof tests bench tools
 	$(BIN)/mypy
 
 bench: $(STAMP)

@@ -48,9 +48,12 @@ def _filter() -> bytes | None:
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 
-def put_up() -> None:
-    """Fence this process in; what the system refuses is left out."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+def put_up(seconds: int = CPU_SECONDS) -> None:
+    """Fence this process in; what the system refuses is left out.
+
+    ``seconds`` of CPU time is all it gets.
+    """
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What bounceproof answers about a mutant: ``check --json`` in a child, by cell."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path as File
+from typing import Any
+
+from tools.c_mutants.truth import Where
+
+SECONDS = 300
+MEMORY = 4 << 30
+PROPERTIES = (
+    *("fits", "finds", "halts", "aligned", "owned"),
+    *("exclusive", "inbounds", "returned", "clean"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Verdicts by property in one cell; counterexamples and reasons where given."""
+
+    where: str
+    verdicts: dict[str, str]
+    examples: dict[str, Any]
+    reasons: dict[str, str]
+    seconds: float
+
+    def fields(self) -> dict[str, Any]:
+        """As a store keeps it."""
+        return asdict(self)
+
+
+def _child(arguments: Sequence[str], out: File, seconds: int) -> None:
+    """Run the command line with its output in ``out``; never returns."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    os.dup2(os.open(out.with_suffix(".err"), os.O_WRONLY | os.O_CREAT), 2)
+    signal.alarm(seconds)
+    from bounceproof.cli.main import main
+
+    code = 4
+    try:
+        main(list(arguments))
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 4
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _forked(arguments: Sequence[str], out: File, seconds: int) -> int:
+    """The exit code of the command line; negative where a signal ended it."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            _child(arguments, out, seconds)
+        finally:
+            os._exit(4)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def ask(
+    tree: str,
+    patch: str,
+    where: Where,
+    properties: Sequence[str] = PROPERTIES,
+    seconds: int = SECONDS,
+) -> Answer:
+    """Ask ``properties`` of ``tree`` with ``patch`` on top, in one cell."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bounceproof-") as name:
+        folder = File(name)
+        (folder / "mutant.patch").write_text(patch, "utf-8", "surrogateescape")
+        arguments = ["check", tree, "--patch", str(folder / "mutant.patch"), "--json"]
+        arguments += ["--path", where.path.value, "--page-size", str(where.page_size)]
+        if where.path.has_granule:
+            arguments += ["--granule", str(where.granule)]
+        for prop in properties:
+            arguments += ["--property", prop]
+        code = _forked(arguments, folder / "out", seconds)
+        printed = (folder / "out").read_text(errors="replace")
+        said = (folder / "out.err").read_text(errors="replace").strip()
+    took = round(time.monotonic() - started, 2)
+    return _read(where, properties, code, printed, said, took)
+
+
+def _read(
+    where: Where,
+    properties: Sequence[str],
+    code: int,
+    printed: str,
+    said: str,
+    took: float,
+) -> Answer:
+    try:
+        found = json.loads(printed)["properties"]
+    except (json.JSONDecodeError, KeyError):
+        late = code == -signal.SIGALRM
+        reason = "out of time" if late else f"exit {code}: {said.splitlines()[-1:]}"
+        # A crash, an error of bounceproof's own: never the same as no answer.
+        crash = not late and code not in (2, 3)
+        verdict = "error" if crash else "unknown"
+        verdicts = dict.fromkeys(properties, verdict)
+        reasons = dict.fromkeys(properties, reason)
+        return Answer(where.label, verdicts, {}, reasons, took)
+    return Answer(
+        where.label,
+        {p["property"]: p["verdict"] for p in found},
+        {p["property"]: p["counterexample"] for p in found if p["counterexample"]},
+        {p["property"]: p["reason"] for p in found if p["reason"]},
+        took,
+    )

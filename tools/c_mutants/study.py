@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run over the mutants of one tree: truths, answers and rows, each kept at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path as File
+from typing import Any
+
+from bounceproof.source.errors import SourceError
+from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.tree.patch import parse_patch
+from bounceproof.source.tree.tree import Tree, open_tree
+from tools.c_mutants.ask import PROPERTIES, Answer, ask
+from tools.c_mutants.compare import Outcome, Row, outcome
+from tools.c_mutants.generate import Generator, Mutant
+from tools.c_mutants.store import Store, key_of, tool_sources, truth_sources
+from tools.c_mutants.truth import (
+    CELLS,
+    EFFORT,
+    Compiler,
+    Judged,
+    NotCompiled,
+    NotRun,
+    Truth,
+    Where,
+    truth_from,
+)
+
+
+class _Overlay:
+    """A tree's files, one of them changed."""
+
+    def __init__(self, base: Tree, file: str, text: str) -> None:
+        self._base, self._file, self._text = base, file, text
+
+    def read(self, path: str) -> str | None:
+        return self._text if path == self._file else self._base.read(path)
+
+    def want(self, paths: Any) -> None:
+        """Nothing to prepare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the compiled code of a mutant shows, or why there is none to ask."""
+
+    truths: tuple[Truth, ...] = ()
+    why_not: str | None = None
+
+
+@dataclass(slots=True)
+class Study:
+    """The mutants of the tree at ``place``; ``told`` hears of each step."""
+
+    place: str
+    name: str
+    store: Store
+    seed: int = 1
+    effort: int = EFFORT
+    told: Callable[[str], None] = lambda text: None
+    base: SourceKernel = field(init=False)
+    compiler: Compiler = field(init=False)
+    _ground: Known = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.base = SourceKernel(open_tree(self.place))
+        self.compiler = Compiler(self.base)
+        self._ground = self.known(None)
+
+    def mutants(self) -> Iterator[Mutant]:
+        """Mutants that compile, in the order of the seed, without end."""
+        for mutant in Generator(self.base, self.name, self.seed):
+            if self.known(mutant).why_not is None:
+                yield mutant
+
+    def kernel(self, mutant: Mutant | None) -> SourceKernel:
+        """The tree with ``mutant``'s change."""
+        if mutant is None:
+            return self.base
+        store = _Overlay(self.base.tree, mutant.file, mutant.new)
+        return SourceKernel(Tree(store, self.name))
+
+    def known(self, mutant: Mutant | None) -> Known:
+        """What the compiled code shows, from the store where it is kept."""
+        print_of, patch = self.base.tree.fingerprint(), mutant.patch if mutant else ""
+        key = key_of("truth", print_of, patch, str(self.effort), truth_sources())
+        kept = self.store.get(key)
+        if kept is None:
+            kept = self._judge(mutant)
+            self.store.put(key, "truth", kept)
+        if "why_not" in kept:
+            return Known(why_not=kept["why_not"])
+        return Known(tuple(truth_from(t) for t in kept["truths"]))
+
+    def _judge(self, mutant: Mutant | None) -> dict[str, Any]:
+        hints, bits = (mutant.hints, mutant.bits) if mutant else ((), ())
+        judged = Judged(self.kernel(mutant), self.compiler, hints, bits)
+        try:
+            return {"truths": [t.fields() for t in judged.truths(self.effort)]}
+        except (NotCompiled, NotRun, SourceError) as error:
+            return {"why_not": f"{type(error).__name__}: {error}"}
+
+    def answer(self, mutant: Mutant, where: Where) -> Answer:
+        """What bounceproof says of ``mutant`` in one cell."""
+        print_of = self.base.tree.fingerprint()
+        key = key_of("answer", print_of, mutant.patch, where.label, tool_sources())
+        kept = self.store.get(key)
+        if kept is None:
+            kept = ask(self.place, mutant.patch, where).fields()
+            self.store.put(key, "answer", kept)
+        return Answer(**kept)
+
+    def changed(self, truth: Truth, prop: str) -> bool:
+        """Whether the unchanged tree shows something else of ``prop``."""
+        ground = next(t for t in self._ground.truths if t.where == truth.where)
+        return truth.sure(prop) != ground.sure(prop)
+
+    def wanted(
+        self, known: Known, number: int, every: bool
+    ) -> Iterator[tuple[Where, Truth]]:
+        """The cells to ask: all, or those that changed and one more in turn."""
+        for place, (where, truth) in enumerate(zip(CELLS, known.truths, strict=True)):
+            turn = number % len(CELLS) == place
+            if every or turn or any(self.changed(truth, p) for p in PROPERTIES):
+                yield where, truth
+
+    def rows(self, number: int, mutant: Mutant, every: bool = True) -> Iterator[Row]:
+        """Compare one mutant."""
+        for where, truth in self.wanted(self.known(mutant), number, every):
+            answer = self.answer(mutant, where)
+            for prop in PROPERTIES:
+                confirmed = self._confirmed(mutant, where, truth, answer, prop)
+                result = outcome(prop, truth, answer, confirmed)
+                changed = self.changed(truth, prop)
+                head = (self.name, number, mutant.kind, mutant.function)
+                yield Row(*head, where.label, prop, result, changed)
+
+    def _confirmed(
+        self, mutant: Mutant, where: Where, truth: Truth, answer: Answer, prop: str
+    ) -> bool:
+        if answer.verdicts[prop] != "broken" or prop not in answer.examples:
+            return False
+        if truth.sure(prop) or truth.doubtful(prop):
+            return True
+        judged = Judged(self.kernel(mutant), self.compiler)
+        return prop in judged.confirms(where, answer.examples[prop])
+
+    def compare(self, many: int, every: bool) -> Iterator[tuple[Mutant, list[Row]]]:
+        """The first ``many`` mutants that compile, each with its rows."""
+        for number, mutant in enumerate(islice(self.mutants(), many)):
+            rows = list(self.rows(number, mutant, every))
+            self.told(_line(number, mutant, rows))
+            yield mutant, rows
+
+
+def _line(number: int, mutant: Mutant, rows: list[Row]) -> str:
+    wrong = [
+        f"{r.prop} on {r.where}: {r.outcome}"
+        for r in rows
+        if r.outcome not in (Outcome.BOTH_BROKEN, Outcome.BOTH_HOLD)
+    ]
+    head = f"{mutant.tree} {number} {mutant.kind}, {mutant.function}"
+    return f"{head}: {'; '.join(wrong)}"
+
+
+def patched(place: str, patch: File) -> SourceKernel:
+    """The tree at ``place`` with a patch of a file on top."""
+    tree = open_tree(place)
+    tree.apply(parse_patch(patch.read_bytes(), str(patch)), str(patch))
+    return SourceKernel(tree)
