@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
                 print(f"{time.monotonic() - since:7.1f} s {text}", file=sys.stderr)
 
             study = Study(place, name, store, options.seed, options.effort, told)
-            for mutant, found in study.compare(options.many, not options.some_cells):
+            for mutant, found in study.compare(options.many, options.brief):
                 rows += found
                 if options.samples:
                     _keep_sample(options.samples, mutant, found)
@@ -101,8 +101,8 @@ def _options() -> argparse.Namespace:
         way.add_argument("--many", type=int, default=400, help="mutants of each tree")
         way.add_argument("--effort", type=int, default=EFFORT)
         way.add_argument("--patch", type=File, help="judge the tree with this on top")
-        way.add_argument("--some-cells", action="store_true",
-                         help="ask the cells that changed, and one more in turn")
+        way.add_argument("--brief", action="store_true",
+                         help="ask one cell, what is quick there and what changed")
         way.add_argument("--page", type=File, help="write the table to this file")
         way.add_argument("--samples", type=File, help="keep patches answered wrongly")
         kept = ROOT / "build" / "c-mutants.sqlite"

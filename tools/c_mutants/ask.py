@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path as File
@@ -27,13 +28,17 @@ PROPERTIES = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Verdicts by property in one cell; counterexamples and reasons where given."""
+    """Verdicts by property in one cell; counterexamples and reasons where given.
+
+    ``given`` where the command printed verdicts.
+    """
 
     where: str
     verdicts: dict[str, str]
     examples: dict[str, Any]
     reasons: dict[str, str]
     seconds: float
+    given: bool = True
 
     def fields(self) -> dict[str, Any]:
         """As a store keeps it."""
@@ -54,8 +59,11 @@ def _child(arguments: Sequence[str], out: File, seconds: int) -> None:
         main(list(arguments))
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 4
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -78,7 +86,29 @@ def ask(
     properties: Sequence[str] = PROPERTIES,
     seconds: int = SECONDS,
 ) -> Answer:
-    """Ask ``properties`` of ``tree`` with ``patch`` on top, in one cell."""
+    """Ask ``properties`` of ``tree`` with ``patch`` on top, in one cell.
+
+    All at once, and one by one where that gives nothing: what ends one question ends
+    the command.
+    """
+    answer = _ask(tree, patch, where, properties, seconds)
+    if answer.given or len(properties) == 1:
+        return answer
+    alone = [_ask(tree, patch, where, (prop,), seconds) for prop in properties]
+    verdicts = {k: v for one in alone for k, v in one.verdicts.items()}
+    examples = {k: v for one in alone for k, v in one.examples.items()}
+    reasons = {k: v for one in alone for k, v in one.reasons.items()}
+    took = round(answer.seconds + sum(one.seconds for one in alone), 2)
+    return Answer(where.label, verdicts, examples, reasons, took, True)
+
+
+def _ask(
+    tree: str,
+    patch: str,
+    where: Where,
+    properties: Sequence[str],
+    seconds: int,
+) -> Answer:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bounceproof-") as name:
         folder = File(name)
@@ -114,7 +144,7 @@ def _read(
         verdict = "error" if crash else "unknown"
         verdicts = dict.fromkeys(properties, verdict)
         reasons = dict.fromkeys(properties, reason)
-        return Answer(where.label, verdicts, {}, reasons, took)
+        return Answer(where.label, verdicts, {}, reasons, took, False)
     return Answer(
         where.label,
         {p["property"]: p["verdict"] for p in found},

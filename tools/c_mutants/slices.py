@@ -24,7 +24,7 @@ from bounceproof.source.native.native_text import Text
 from bounceproof.source.program.program import Program
 
 DRIVER = File(__file__).parent / "driver"
-PARTS = ("judge.c", "questions.c", "sweeps.c", "main.c")
+PARTS = ("pool.c", "judge.c", "questions.c", "sweeps.c", "main.c")
 TRANSLATION = ("iommu_iova_to_phys", "__iommu_dma_unmap")
 _MAP = "swiotlb_tbl_map_single"
 _PATHS = (Path.DIRECT, Path.IOMMU, Path.ALLOC)

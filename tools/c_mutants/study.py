@@ -29,6 +29,8 @@ from tools.c_mutants.truth import (
     truth_from,
 )
 
+QUICK = ("fits", "finds", "halts", "aligned")
+
 
 class _Overlay:
     """A tree's files, one of them changed."""
@@ -103,13 +105,16 @@ class Study:
         except (NotCompiled, NotRun, SourceError) as error:
             return {"why_not": f"{type(error).__name__}: {error}"}
 
-    def answer(self, mutant: Mutant, where: Where) -> Answer:
+    def answer(
+        self, mutant: Mutant, where: Where, properties: tuple[str, ...] = PROPERTIES
+    ) -> Answer:
         """What bounceproof says of ``mutant`` in one cell."""
         print_of = self.base.tree.fingerprint()
-        key = key_of("answer", print_of, mutant.patch, where.label, tool_sources())
+        asked = (where.label, *properties)
+        key = key_of("answer", print_of, mutant.patch, *asked, tool_sources())
         kept = self.store.get(key)
         if kept is None:
-            kept = ask(self.place, mutant.patch, where).fields()
+            kept = ask(self.place, mutant.patch, where, properties).fields()
             self.store.put(key, "answer", kept)
         return Answer(**kept)
 
@@ -119,19 +124,25 @@ class Study:
         return truth.sure(prop) != ground.sure(prop)
 
     def wanted(
-        self, known: Known, number: int, every: bool
-    ) -> Iterator[tuple[Where, Truth]]:
-        """The cells to ask: all, or those that changed and one more in turn."""
-        for place, (where, truth) in enumerate(zip(CELLS, known.truths, strict=True)):
-            turn = number % len(CELLS) == place
-            if every or turn or any(self.changed(truth, p) for p in PROPERTIES):
-                yield where, truth
+        self, known: Known, number: int, brief: bool
+    ) -> Iterator[tuple[Where, Truth, tuple[str, ...]]]:
+        """The cells to ask, and what: everything, or one cell and what is quick there
+        or has changed; a cell where anything has, if there is one."""
+        pairs = list(zip(CELLS, known.truths, strict=True))
+        if not brief:
+            yield from ((where, truth, PROPERTIES) for where, truth in pairs)
+            return
+        moved = [[p for p in PROPERTIES if self.changed(t, p)] for _, t in pairs]
+        places = [place for place, props in enumerate(moved) if props]
+        place = places[number % len(places)] if places else number % len(CELLS)
+        asked = tuple(p for p in PROPERTIES if p in QUICK or p in moved[place])
+        yield (*pairs[place], asked)
 
-    def rows(self, number: int, mutant: Mutant, every: bool = True) -> Iterator[Row]:
+    def rows(self, number: int, mutant: Mutant, brief: bool = False) -> Iterator[Row]:
         """Compare one mutant."""
-        for where, truth in self.wanted(self.known(mutant), number, every):
-            answer = self.answer(mutant, where)
-            for prop in PROPERTIES:
+        for where, truth, asked in self.wanted(self.known(mutant), number, brief):
+            answer = self.answer(mutant, where, asked)
+            for prop in asked:
                 confirmed = self._confirmed(mutant, where, truth, answer, prop)
                 result = outcome(prop, truth, answer, confirmed)
                 changed = self.changed(truth, prop)
@@ -148,19 +159,27 @@ class Study:
         judged = Judged(self.kernel(mutant), self.compiler)
         return prop in judged.confirms(where, answer.examples[prop])
 
-    def compare(self, many: int, every: bool) -> Iterator[tuple[Mutant, list[Row]]]:
+    def compare(self, many: int, brief: bool) -> Iterator[tuple[Mutant, list[Row]]]:
         """The first ``many`` mutants that compile, each with its rows."""
         for number, mutant in enumerate(islice(self.mutants(), many)):
-            rows = list(self.rows(number, mutant, every))
+            rows = list(self.rows(number, mutant, brief))
             self.told(_line(number, mutant, rows))
             yield mutant, rows
 
 
+def _grouped(rows: list[Row]) -> dict[tuple[str, Outcome], list[Row]]:
+    found: dict[tuple[str, Outcome], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.where, row.outcome), []).append(row)
+    return found
+
+
 def _line(number: int, mutant: Mutant, rows: list[Row]) -> str:
+    agreed = (Outcome.BOTH_BROKEN, Outcome.BOTH_HOLD)
     wrong = [
-        f"{r.prop} on {r.where}: {r.outcome}"
-        for r in rows
-        if r.outcome not in (Outcome.BOTH_BROKEN, Outcome.BOTH_HOLD)
+        f"{where}: {result}: {' '.join(r.prop for r in found)}"
+        for (where, result), found in _grouped(rows).items()
+        if result not in agreed
     ]
     head = f"{mutant.tree} {number} {mutant.kind}, {mutant.function}"
     return f"{head}: {'; '.join(wrong)}"
