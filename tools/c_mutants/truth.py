@@ -23,7 +23,7 @@ from tools.c_mutants.slices import Sliced
 CPU_SECONDS = 60
 EFFORT = 2
 FLAGS = (
-    *("-O2", "-std=gnu11", "-fno-strict-aliasing", "-fwrapv"),
+    *("-O1", "-std=gnu11", "-fno-strict-aliasing", "-fwrapv"),
     *("-ftrivial-auto-var-init=zero", "-fno-tree-vectorize"),
     *("-Werror=int-conversion", "-Werror=incompatible-pointer-types"),
 )

@@ -72,11 +72,16 @@ static uint64_t some_low_bits(void)
 }
 
 /* A buffer is no part of the pool: move it 8 GiB up where it would be. */
+static uint64_t outside(uint64_t phys, uint64_t first, uint64_t end)
+{
+	if (bp_cell.path == 2)
+		return phys;
+	return phys < end && phys + asked.size > first ? phys + (1UL << 33) : phys;
+}
+
 static uint64_t outside_pool(uint64_t phys)
 {
-	uint64_t end = address(place.nslabs);
-
-	return phys < end && phys + asked.size > place.start ? phys + (1UL << 33) : phys;
+	return outside(phys, place.start, address(place.nslabs));
 }
 
 static uint64_t some_address(void)
@@ -213,7 +218,15 @@ static long ask_empty(int living)
 	long first = -1;
 
 	set_index(asked.index);
-	if (!map_one(&map, &why)) {
+	int mapped = map_one(&map, &why);
+
+	if (!mapped && place.nslabs > 1024) {
+		/* Nothing is left of earlier calls, whatever they wrote. */
+		reset();
+		set_index(asked.index);
+		mapped = map_one(&map, &why);
+	}
+	if (!mapped) {
 		shown(FITS, why == BP_RAN ? "is refused" : "stops", why);
 	} else if (map.bounced) {
 		first = (long)map.first;
@@ -320,7 +333,15 @@ static void ask_run(unsigned long first)
 		return;
 	free_run(first, needed);
 	set_index(asked.index);
-	if (!map_one(&map, &why)) {
+	int mapped = map_one(&map, &why);
+
+	if (!mapped && due && place.nslabs > 1024) {
+		unfree(0, place.nslabs, &map);
+		free_run(first, needed);
+		set_index(request.index);
+		mapped = map_one(&map, &why);
+	}
+	if (!mapped) {
 		if (due && why != BP_ENDLESS && why != BP_LONG)
 			shown(FINDS, why == BP_RAN ? "a free run is passed by" : "stops",
 			      (long)first);

@@ -142,15 +142,23 @@ static void ask_runs(unsigned int times)
 
 static void ask_fragments(unsigned int times)
 {
+	static struct io_tlb_area held[MOST_AREAS];
+
 	for (unsigned int i = 0; i < times && !weary(); i++) {
 		unsigned long used = below(place.nslabs);
 
 		if (below(2))
 			used = hint() % place.nslabs;
 		fragments(used);
-		for (unsigned int k = 0; k < 8; k++) {
+		memcpy(blocked, slots, place.nslabs * sizeof(*slots));
+		memcpy(held, areas, sizeof(held));
+		for (unsigned int k = 0; k < 8 && !weary(); k++) {
 			asked.index = some_index();
 			ask_occupied();
+			memcpy(slots, blocked, place.nslabs * sizeof(*slots));
+			small_reset();
+			memcpy(areas, held, sizeof(held));
+			all_before();
 		}
 	}
 }
@@ -162,7 +170,10 @@ static void occupied(void)
 		unsigned int kind = below(6);
 
 		some_request();
-		uint64_t start = some_start(LARGE[kind].sets * (unsigned long)BP_SEGSIZE);
+		unsigned long most = LARGE[kind].sets * (unsigned long)BP_SEGSIZE;
+		uint64_t start = some_start(most);
+
+		asked.phys = outside(asked.phys, start, start + most * SLOT_BYTES);
 		int known = learn(start);
 		unsigned int every = known ? 7 : 1;
 
@@ -175,9 +186,7 @@ static void occupied(void)
 				ask_runs(60);
 			ask_fragments(3);
 		}
-		if (!known || i % 2 ||
-		    !new_pool(start, LARGE[kind].sets * (unsigned long)BP_SEGSIZE,
-			      LARGE[kind].areas))
+		if (!known || i % 2 || !new_pool(start, most, LARGE[kind].areas))
 			continue;
 		ask_runs(30);
 		ask_fragments(1);
