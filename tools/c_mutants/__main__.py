@@ -15,6 +15,7 @@ import time
 from itertools import islice
 from pathlib import Path as File
 
+from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.tree.tree import open_tree
 from tools.c_mutants.compare import Row, bad
@@ -114,7 +115,11 @@ def main() -> int:
     """Do what the arguments say; the exit code."""
     os.environ.setdefault("BOUNCEPROOF_JIT", "0")
     options = _options()
-    code: int = options.function(options)
+    try:
+        code: int = options.function(options)
+    except SourceError as error:
+        print(f"c_mutants: {error}", file=sys.stderr)
+        return 2
     return code
 
 

@@ -82,7 +82,7 @@ def unified(file: str, old: str, new: str) -> str:
 
     Lines alike at both ends are set aside first: difflib is slow on whole files.
     """
-    before, after = old.split("\n"), new.split("\n")
+    before, after = (t.removesuffix("\n").split("\n") for t in (old, new))
     first, most = 0, min(len(before), len(after))
     while first < most and before[first] == after[first]:
         first += 1

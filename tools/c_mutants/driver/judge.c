@@ -62,30 +62,34 @@ static void judge_contents(const struct mapping *map)
 		shown(CLEAN, "not the original's bytes", wiped);
 }
 
+static int just_taken(unsigned long slot)
+{
+	return before[slot].list && !slots[slot].list;
+}
+
 static void judge_taken(struct mapping *map, struct span span)
 {
-	unsigned long taken = 0, lo = span.hi, hi = span.lo;
 	unsigned long need = (bp_noted.alloc_size + SLOT_BYTES - 1) / SLOT_BYTES;
+	unsigned long at = (map->at - place.start) / SLOT_BYTES;
 
 	for (unsigned long i = span.lo; i < span.hi; i++) {
-		if (before[i].list && !slots[i].list) {
-			taken++;
-			lo = i < lo ? i : lo;
-			hi = i + 1;
-		}
+		map->taken += just_taken(i);
 		if (!before[i].list && slots[i].list)
 			shown(EXCLUSIVE, "a slot in use becomes free", (long)i);
 		else if (!before[i].list && (before[i].orig_addr != slots[i].orig_addr ||
 			 before[i].alloc_size != slots[i].alloc_size))
 			shown(EXCLUSIVE, "writes to a slot in use", (long)i);
 	}
-	map->first = taken ? lo : 0;
-	map->end = taken ? hi : 0;
-	if (taken && hi - lo != taken)
-		shown(EXCLUSIVE, "takes slots with others between", (long)taken);
-	if (bp_noted.slot != (int64_t)map->first || taken != need)
+	map->first = map->end = bp_noted.slot < 0 ? 0 : bp_noted.slot;
+	if (at >= span.lo && at < span.hi && just_taken(at))
+		map->first = map->end = at;
+	while (map->first > span.lo && just_taken(map->first - 1))
+		map->first--;
+	while (map->end < span.hi && just_taken(map->end))
+		map->end++;
+	if (bp_noted.slot != (int64_t)map->first || map->taken != need)
 		note(EXCLUSIVE, DEBATABLE, "takes other slots than it asked for",
-		     (long)taken);
+		     (long)map->taken);
 }
 
 /* Where the device's address leads; what the IOMMU was told is kept for the end. */
@@ -148,8 +152,12 @@ static int map_one(struct mapping *map, enum bp_stop *why)
 	*why = call(MAP, asked.phys, asked.size, asked.dir, &map->handle);
 	count_endless(*why, bp_noted.slot < 0);
 	ok = *why == BP_RAN && map->handle != (bp_cell.path == 2 ? 0 : FAILED);
-	if (!ok)
+	span = around(bp_noted.slot, bp_noted.alloc_size / SLOT_BYTES);
+	if (!ok) {
+		if (bp_noted.slot >= 0)
+			keep(span);
 		return 0;
+	}
 	map->live = 1;
 	map->bounced = bp_noted.bounced || (bp_cell.path == 2 && bp_noted.searched);
 	locate(map);
@@ -158,7 +166,6 @@ static int map_one(struct mapping *map, enum bp_stop *why)
 			note(OWNED, DEBATABLE, "is not bounced", 0);
 		return 1;
 	}
-	span = around(bp_noted.slot, bp_noted.alloc_size / SLOT_BYTES);
 	judge_taken(map, span);
 	judge_placed(map);
 	if (bp_cell.path != 2) {
@@ -227,11 +234,11 @@ static void judge_freed(const struct mapping *map, struct span span, int healthy
 			wrong++;
 		}
 	}
-	if (wrong)
+	if (wrong || freed != map->taken)
 		shown(RETURNED, "frees other slots", (long)freed);
 	else if (!lists_right(span.lo, span.hi))
 		note(RETURNED, healthy ? SHOWN : DEBATABLE, "list[] is wrong", 0);
-	if (total_used() != used - (long)(map->end - map->first))
+	if (total_used() != used - (long)map->taken)
 		shown(RETURNED, "used is wrong", total_used());
 }
 

@@ -27,7 +27,8 @@ struct finding {
 struct mapping {
 	struct request request;
 	uint64_t handle, at, iova_base, iova_size, iova_phys;
-	unsigned long first, end;
+	/* The slots around the device's address, and how many were taken in all. */
+	unsigned long first, end, taken;
 	long used;
 	int live, bounced;
 };
@@ -41,6 +42,8 @@ static struct io_tlb_area areas[MOST_AREAS], fresh_areas[MOST_AREAS];
 static typeof(BP_POOL) fresh_pool;
 static typeof(bp_mem) fresh_mem;
 static unsigned long endless_calls, long_calls;
+/* A call did not come to its end: what the pool holds now is nobody's. */
+static int stopped;
 
 static void note(enum property property, int weight, const char *text, long more)
 {
@@ -154,8 +157,10 @@ static __attribute__((noinline)) enum bp_stop call(enum which which, uint64_t at
 	stack_top = (uintptr_t)__builtin_frame_address(0);
 	bp_nevents = 0;
 	why = sigsetjmp(bp_back, 0);
-	if (why)
+	if (why) {
+		stopped = 1;
 		return why;
+	}
 	bp_serial++;
 	bp_inside = 1;
 	switch (which) {
@@ -222,6 +227,7 @@ static int new_pool(uint64_t start, unsigned long nslabs, int nareas)
 
 	place = (struct place){ start, nslabs, nareas };
 	slots = (struct io_tlb_slot *)(slot_memory - bytes);
+	stopped = 0;
 	memset(slots, 0, bytes);
 	memset(areas, 0, sizeof(areas));
 	memset(&BP_POOL, 0, sizeof(BP_POOL));
@@ -258,6 +264,7 @@ static void small_reset(void)
 
 static void reset(void)
 {
+	stopped = 0;
 	memcpy(slots, fresh, place.nslabs * sizeof(*slots));
 	small_reset();
 	all_before();

@@ -185,7 +185,7 @@ static void tidy(const struct mapping *map)
 {
 	struct span span = around((int64_t)map->first, map->end - map->first);
 
-	if (place.nslabs <= 1024 || !map->bounced || ++turns % 64 == 0) {
+	if (place.nslabs <= 1024 || !map->bounced || stopped || ++turns % 64 == 0) {
 		reset();
 		return;
 	}
@@ -200,7 +200,11 @@ static void whole_life(struct mapping *map)
 	long used = map->used;
 
 	some_syncs(map);
+	if (stopped)
+		return;
 	unmap_one(map);
+	if (stopped)
+		return;
 	if (total_used() != used)
 		shown(RETURNED, "used is not what it was", total_used());
 	for (unsigned long i = span.lo; i < span.hi; i++)
@@ -310,7 +314,8 @@ static void unfree(unsigned long first, unsigned long many, const struct mapping
 {
 	struct span span = around((int64_t)first, many);
 
-	if (place.nslabs <= 1024 || (map->bounced && map->first != first)) {
+	if (place.nslabs <= 1024 || stopped || (map->bounced && map->first != first)) {
+		stopped = 0;
 		span.lo = 0;
 		span.hi = place.nslabs;
 	}

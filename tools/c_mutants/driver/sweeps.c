@@ -156,6 +156,7 @@ static void ask_fragments(unsigned int times)
 			asked.index = some_index();
 			ask_occupied();
 			memcpy(slots, blocked, place.nslabs * sizeof(*slots));
+			stopped = 0;
 			small_reset();
 			memcpy(areas, held, sizeof(held));
 			all_before();
@@ -202,7 +203,7 @@ static void history(unsigned int sets, unsigned int nareas, unsigned long calls,
 
 	if (!pool_of(sets, nareas))
 		return;
-	for (unsigned long i = 0; i < calls && !weary(); i++) {
+	for (unsigned long i = 0; i < calls && !weary() && !stopped; i++) {
 		uint64_t choice = below(8);
 
 		if (choice < 4 && live < most) {
@@ -212,8 +213,6 @@ static void history(unsigned int sets, unsigned int nareas, unsigned long calls,
 			if (below(4) == 0)
 				set_index(some_index());
 			live += map_one(&lives[live], &why);
-			if (why != BP_RAN)
-				break;
 		} else if (choice == 4 && live) {
 			some_syncs(&lives[below(live)]);
 		} else if (live && (choice < 7 || live >= most)) {
@@ -223,7 +222,7 @@ static void history(unsigned int sets, unsigned int nareas, unsigned long calls,
 			lives[one] = lives[--live];
 		}
 	}
-	while (live && !weary())
+	while (live && !weary() && !stopped)
 		unmap_one(&lives[--live]);
 }
 
