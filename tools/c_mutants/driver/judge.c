@@ -64,7 +64,11 @@ static void judge_contents(const struct mapping *map)
 
 static int just_taken(unsigned long slot)
 {
-	return before[slot].list && !slots[slot].list;
+	unsigned long first = bp_noted.slot, bytes = bp_noted.alloc_size;
+	int asked_for = bp_noted.slot >= 0 && slot >= first &&
+		slot < first + (bytes + SLOT_BYTES - 1) / SLOT_BYTES;
+
+	return !owned[slot] && !slots[slot].list && (before[slot].list || asked_for);
 }
 
 static void judge_taken(struct mapping *map, struct span span)
@@ -74,9 +78,9 @@ static void judge_taken(struct mapping *map, struct span span)
 
 	for (unsigned long i = span.lo; i < span.hi; i++) {
 		map->taken += just_taken(i);
-		if (!before[i].list && slots[i].list)
+		if (owned[i] && slots[i].list)
 			shown(EXCLUSIVE, "a slot in use becomes free", (long)i);
-		else if (!before[i].list && (before[i].orig_addr != slots[i].orig_addr ||
+		else if (owned[i] && (before[i].orig_addr != slots[i].orig_addr ||
 			 before[i].alloc_size != slots[i].alloc_size))
 			shown(EXCLUSIVE, "writes to a slot in use", (long)i);
 	}
@@ -172,6 +176,7 @@ static int map_one(struct mapping *map, enum bp_stop *why)
 		judge_copies(map, 0);
 		judge_contents(map);
 	}
+	memset(owned + map->first, 1, map->end - map->first);
 	keep(span);
 	return 1;
 }
@@ -227,7 +232,7 @@ static void judge_freed(const struct mapping *map, struct span span, int healthy
 			wrong += !ours;
 		} else if (ours) {
 			wrong++;
-		} else if (!before[i].list && (before[i].orig_addr != slots[i].orig_addr ||
+		} else if (owned[i] && (before[i].orig_addr != slots[i].orig_addr ||
 			   before[i].alloc_size != slots[i].alloc_size)) {
 			shown(RETURNED, "writes to another mapping's slot", (long)i);
 		} else if (before[i].list && !slots[i].list) {
@@ -269,5 +274,6 @@ static void unmap_one(struct mapping *map)
 			note(CLEAN, DEBATABLE, "the end does not copy back", 0);
 	}
 	judge_freed(map, span, healthy, used);
+	memset(owned + map->first, 0, map->end - map->first);
 	keep(span);
 }

@@ -38,6 +38,8 @@ static struct place place;
 static struct request asked;
 static char *slot_memory;
 static struct io_tlb_slot *slots, *before, *fresh;
+/* Slots of live mappings; one that a release forgot belongs to nobody. */
+static unsigned char owned[MOST_SLOTS];
 static struct io_tlb_area areas[MOST_AREAS], fresh_areas[MOST_AREAS];
 static typeof(BP_POOL) fresh_pool;
 static typeof(bp_mem) fresh_mem;
@@ -228,6 +230,7 @@ static int new_pool(uint64_t start, unsigned long nslabs, int nareas)
 	place = (struct place){ start, nslabs, nareas };
 	slots = (struct io_tlb_slot *)(slot_memory - bytes);
 	stopped = 0;
+	memset(owned, 0, nslabs);
 	memset(slots, 0, bytes);
 	memset(areas, 0, sizeof(areas));
 	memset(&BP_POOL, 0, sizeof(BP_POOL));
@@ -265,6 +268,7 @@ static void small_reset(void)
 static void reset(void)
 {
 	stopped = 0;
+	memset(owned, 0, place.nslabs);
 	memcpy(slots, fresh, place.nslabs * sizeof(*slots));
 	small_reset();
 	all_before();

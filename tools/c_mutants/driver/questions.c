@@ -189,6 +189,7 @@ static void tidy(const struct mapping *map)
 		reset();
 		return;
 	}
+	memset(owned + span.lo, 0, span.hi - span.lo);
 	memcpy(slots + span.lo, fresh + span.lo, (span.hi - span.lo) * sizeof(*slots));
 	keep(span);
 	small_reset();
@@ -270,6 +271,7 @@ static int learn(uint64_t start)
 
 static void take(unsigned long slot)
 {
+	owned[slot] = 1;
 	slots[slot].list = 0;
 	slots[slot].orig_addr = (1UL << 40) + slot * SLOT_BYTES;
 	slots[slot].alloc_size = SLOT_BYTES;
@@ -306,6 +308,7 @@ static void free_run(unsigned long first, unsigned long many)
 		slots[first + i] = fresh[first + i];
 		slots[first + i].list = many - i;
 		before[first + i] = slots[first + i];
+		owned[first + i] = 0;
 	}
 	areas[first / area_slots()].used -= many;
 }
@@ -319,6 +322,7 @@ static void unfree(unsigned long first, unsigned long many, const struct mapping
 		span.lo = 0;
 		span.hi = place.nslabs;
 	}
+	memset(owned + span.lo, 1, span.hi - span.lo);
 	memcpy(slots + span.lo, blocked + span.lo, (span.hi - span.lo) * sizeof(*slots));
 	keep(span);
 	small_reset();

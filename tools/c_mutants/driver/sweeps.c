@@ -156,6 +156,8 @@ static void ask_fragments(unsigned int times)
 			asked.index = some_index();
 			ask_occupied();
 			memcpy(slots, blocked, place.nslabs * sizeof(*slots));
+			for (unsigned long s = 0; s < place.nslabs; s++)
+				owned[s] = !slots[s].list;
 			stopped = 0;
 			small_reset();
 			memcpy(areas, held, sizeof(held));
