@@ -14,6 +14,7 @@ test: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m tools.c_mutants run --brief --page docs/c-mutants.md
 
 lint: $(STAMP)
 	$(BIN)/ruff check bounceproof tests bench tools

@@ -88,7 +88,7 @@ def cases() -> tuple[Case, ...]:
 
 def asked(case: Case) -> list[tuple[int, str]]:
     """The questions to put about a mutant, as cell and property: where it shows most,
-    two that break there and not in the unchanged tree, or else one in turn."""
+    one that breaks there and not in the unchanged tree, or else one in turn."""
     ground = cases()[0].surely
     moved = [
         [p for p in case.surely[w.label] if p not in ground[w.label]] for w in CELLS
@@ -96,8 +96,7 @@ def asked(case: Case) -> list[tuple[int, str]]:
     place = max(range(len(CELLS)), key=lambda n: (len(moved[n]), -n))
     if not moved[place]:
         return [(case.number % len(CELLS), QUICK[case.number // 3 % len(QUICK)])]
-    first = case.number % len(moved[place])
-    return [(place, p) for p in (moved[place][first:] + moved[place][:first])[:2]]
+    return [(place, moved[place][case.number % len(moved[place])])]
 
 
 def main() -> None:
