@@ -152,6 +152,9 @@ class Program:
         for node in unread_nodes(root):
             self._note_unread(unit, node)
         doubtful = {node.start_byte: stray for node, stray in cut_short(root)}
+        for start, behind in doubtful.items():
+            region = data[start : behind.end_byte].decode("utf-8", "replace")
+            self._unread.append((error_of(unit, behind, "here"), region))
         for entry in [e for entries in self._functions.values() for e in entries]:
             stray = doubtful.get(entry.node.start_byte)
             if entry.file == unit.file and stray is not None:
