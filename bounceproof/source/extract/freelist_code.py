@@ -29,10 +29,12 @@ from bounceproof.source.extract.search import Shape, search_function
 from bounceproof.source.extract.slot_machine import Change, Judge, SlotMachine, Touch
 from bounceproof.source.program.calls import reachable
 from bounceproof.source.program.program import Program
+from bounceproof.source.program.unread import words_in
 
 _FILE = "kernel/dma/swiotlb.c"
 _ADDRESS, _WIDE = "tlb_addr", U64.bits
 _SIZES = ("alloc_size", "mapping_size", "size")
+_SLOTS = frozenset({"slots", "io_tlb_slot", "io_tlb_list"})
 _KEPT = ("list", "used", "io_tlb_list", "io_tlb_used")
 
 
@@ -328,8 +330,17 @@ def _keeps(function: c.Function) -> bool:
 
 
 def keepers(program: Program, start: str) -> Iterator[c.Function]:
-    """The functions below ``start`` that write to list[] or used."""
-    return (function for function in reachable(program, start) if _keeps(function))
+    """The functions below ``start`` that write to list[] or used.
+
+    Raises NotUnderstood for one that cannot be read, in a file that speaks of slots.
+    """
+    unread: list[NotUnderstood] = []
+    for function in reachable(program, start, unread=unread):
+        if _keeps(function):
+            yield function
+    for error in unread:
+        if error.file == _FILE or _SLOTS & words_in(program.units[error.file].text):
+            raise error
 
 
 def releasing_function(program: Program) -> c.Function:
@@ -341,7 +352,7 @@ def releasing_function(program: Program) -> c.Function:
     below = {f.name for f in keepers(program, start)} - {taking}
     candidates = [
         function
-        for function in reachable(program, start)
+        for function in reachable(program, start, unread=[])
         if below and below <= {f.name for f in keepers(program, function.name)}
     ]
     if not candidates:
@@ -357,7 +368,7 @@ def stray(program: Program, starts: Iterator[str]) -> c.Function | None:
     """
     makers = [name for name in INITIALISERS if program.function(name)]
     within = [search_function(program).name, releasing_function(program).name, *makers]
-    known = {below.name for name in within for below in reachable(program, name)}
+    known = {f.name for name in within for f in reachable(program, name, unread=[])}
     for start in starts:
         for function in keepers(program, start):
             if function.name not in known:

@@ -98,6 +98,7 @@ class SourceKernel:
         self._geometries: dict[int, SlotGeometry] = {}
         self._judged: Judged | None = None
         self.leftovers: Leftovers | None = None
+        self._lives: dict[tuple[Cell, Leftovers | None], SourceLife] = {}
 
     @property
     def name(self) -> str:
@@ -335,9 +336,15 @@ class SourceKernel:
             raise NoLife("how dma_iova_link()'s pieces end is not read off trees")
         if self._prover is None:
             raise NoLife("what becomes of mappings needs a solver")
-        program, shape = self.program(cell.page_size), self.shape(cell)
-        entry, fresh = self._required_entry(cell), self._prover.fresh
-        return SourceLife(program, cell, entry, shape, fresh)
+        key = cell, self.leftovers
+        if key not in self._lives:
+            program, shape = self.program(cell.page_size), self.shape(cell)
+            entry, fresh = self._required_entry(cell), self._prover.fresh
+            life = SourceLife(program, cell, entry, shape, fresh)
+            if self.leftovers is not None:
+                life.leave(self.leftovers)
+            self._lives[key] = life
+        return self._lives[key]
 
     def shape(self, cell: Cell) -> Shape:
         """The search's loop, as the proof of its rule has it; else UnknownSearch."""
