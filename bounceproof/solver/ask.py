@@ -12,6 +12,7 @@ from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistorie
 from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
+from bounceproof.solver.apart import ask_apart, parts_of, together
 from bounceproof.solver.bounded import hunt_bounded
 from bounceproof.solver.check import (
     anywhere_question,
@@ -173,10 +174,32 @@ def check_kernel(
     seconds: float,
     watch: Watch = unwatched,
 ) -> Checked:
-    """Ask every property of ``model`` over ``domain``.
+    """Ask every property of ``model`` over ``domain``, pages of each size apart.
 
     Raises NotRead where nothing can be asked of its code.
     """
+    domains = parts_of(domain, len(properties))
+    if len(domains) > 1:
+        watch(f"{len(properties)} properties")
+
+        def part(own: Domain) -> tuple[Finding, ...]:
+            return _check(model, own, properties, seconds, unwatched).findings
+
+        found = ask_apart(part, domains)
+        if found is not None:
+            each = zip(*found, strict=True)
+            findings = tuple(together(list(parts)) for parts in each)
+            return Checked(model, domain, findings)
+    return _check(model, domain, properties, seconds, watch)
+
+
+def _check(
+    model: KernelModel,
+    domain: Domain,
+    properties: list[Property],
+    seconds: float,
+    watch: Watch,
+) -> Checked:
     every = cells_with_limits(model, domain)
     findings: list[Finding] = []
     unread: list[NotRead] = []
