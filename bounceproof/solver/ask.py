@@ -200,7 +200,12 @@ def _check(
     seconds: float,
     watch: Watch,
 ) -> Checked:
-    every = cells_with_limits(model, domain)
+    try:
+        every = cells_with_limits(model, domain)
+    except NotRead as reason:
+        why = str(reason)
+        unanswered = tuple(_unanswered(prop, why) for prop in properties)
+        return Checked(model, domain, unanswered)
     findings: list[Finding] = []
     unread: list[NotRead] = []
     for prop in properties:

@@ -63,15 +63,17 @@ def _solver(seconds: float) -> z3.Solver:
     return solver
 
 
-def ask(query: Query, seconds: float = DEFAULT_TIMEOUT) -> Answer:
-    """One answer to ``query``, within ``seconds``."""
+def ask(
+    query: Query, seconds: float = DEFAULT_TIMEOUT, soon: float = SOON
+) -> Answer:
+    """One answer to ``query``, within ``seconds``; after ``soon`` in plainer words."""
     if isinstance(query.question.raw, bool) and not query.question.raw:
         return Answer(Status.UNSAT)
     question = formula(query.question)
-    answer = _first(query.name, question, min(seconds, SOON))
-    if answer.status is not Status.UNKNOWN or seconds <= SOON:
+    answer = _first(query.name, question, min(seconds, soon))
+    if answer.status is not Status.UNKNOWN or seconds <= soon:
         return answer
-    return _after(query.name, question, seconds - SOON)
+    return _after(query.name, question, seconds - soon)
 
 
 def _first(

@@ -35,6 +35,7 @@ from bounceproof.source.eval.paths import (
     PathEnds,
     Turns,
     add_path,
+    branch_off,
     goes_to,
     merge_all,
     rejoin,
@@ -442,23 +443,23 @@ class Interpreter(Expressions):
     def _switch(self, statement: c.Statement, state: State) -> list[Outcome]:
         node = cast(c.Switch, statement)
         value = self.word(node.value, state)
-        start: int | None = None
+        pending: dict[int, State] = {}
+        rest: State | None = state
         for label, position in node.cases:
-            if label is None:
+            if label is None or rest is None:
                 continue
-            equal = value.eq(self.word(label, state))
-            if not isinstance(equal.raw, bool):
-                raise self.fail(node, "a switch on a plain number")
-            if equal.raw:
-                start = position
-                break
-        if start is None:
-            start = next((p for label, p in node.cases if label is None), None)
-        if start is None:
-            return [Outcome(state, "next")]
-        return [
-            Outcome(o.state, "next") if o.kind == "break" else o
-            for o in self._run_from(node.body, {start: state})
+            equal = value.eq(self.word(label, rest))
+            rest = branch_off(pending, position, rest, equal)
+        out: list[Outcome] = []
+        if rest is not None:
+            default = next((p for label, p in node.cases if label is None), None)
+            if default is None:
+                out.append(Outcome(rest, "next"))
+            else:
+                add_path(pending, default, rest)
+        ends = self._run_from(node.body, pending) if pending else []
+        return out + [
+            Outcome(o.state, "next") if o.kind == "break" else o for o in ends
         ]
 
     def _return(self, statement: c.Statement, state: State) -> list[Outcome]:

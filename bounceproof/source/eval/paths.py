@@ -56,6 +56,19 @@ def add_path(pending: dict[int, State], position: int, state: State) -> None:
     pending[position] = state
 
 
+def branch_off(
+    pending: dict[int, State], position: int, state: State, condition: Truth
+) -> State | None:
+    """Have ``state`` go on at ``position`` where ``condition``; returns the rest."""
+    if not isinstance(condition.raw, bool):
+        add_path(pending, position, state.fork(condition))
+        return state.fork(~condition)
+    if not condition.raw:
+        return state
+    add_path(pending, position, state)
+    return None
+
+
 def merge_all(states: list[State]) -> State:
     """The states of paths that meet."""
     merged = states[0]

@@ -27,6 +27,7 @@ from bounceproof.source.eval.memory import (
 )
 from bounceproof.source.eval.outside import IOVA_BASE
 from bounceproof.source.eval.paths import Outcome
+from bounceproof.source.extract.any_pool import AnyPool, has_areas, state_pool
 from bounceproof.source.extract.cut import (
     ORIGIN,
     CutMachine,
@@ -47,17 +48,6 @@ UNMAPS = (
     "dma_iova_unlink",
 )
 _MAP_SINGLE = "swiotlb_tbl_map_single"
-
-
-@dataclass(frozen=True, slots=True)
-class AnyPool:
-    """A pool: ``start`` phys_addr_t; slots of an area, areas and the CPU that runs
-    (unsigned int)."""
-
-    start: Word
-    area_nslabs: Word
-    nareas: Word
-    cpu: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +184,14 @@ class CallerMachine(CutMachine):
         self.hooks["raw_smp_processor_id"] = lambda state, a, n: pool.cpu.cast(INT)
         self.hooks["smp_processor_id"] = lambda state, a, n: pool.cpu.cast(INT)
         state = self.start_state.fork(TRUE)
-        self._state_pool(state, pool)
+        state_pool(self, state, pool)
         if isinstance(self.iova_state, Pointer) and self.iova_state.at is not None:
             offset = request.orig_addr.cast(U64) & (self.cell.granule - 1)
             address = u64(IOVA_BASE) + offset
             self.poke(state, self.iova_state.at, "dma_iova_state", "addr", address)
-        arguments = self.bind(entry, entry_values(self, request))
+        values = entry_values(self, request)
+        values |= dict.fromkeys(("dir", "direction"), pool.direction)
+        arguments = self.bind(entry, values)
         run = self.run_cut(entry, arguments, state)
         told = CallerRun(run, self._calls, self._bounces, wrote=self._wrote)
         for event in self.events:
@@ -214,29 +206,10 @@ class CallerMachine(CutMachine):
                 told.maps.append((event.condition, iova, phys, size))
         return told
 
-    def _state_pool(self, state: State, pool: AnyPool) -> None:
-        slots = pool.area_nslabs.cast(U64)
-        if self.has_areas:
-            slots = slots * pool.nareas.cast(U64)
-        shift = self.slot_geometry.shift
-        fields: dict[str, Value] = {
-            "start": pool.start,
-            "end": pool.start + (slots << shift),
-            "vaddr": Address(pool.start, c.VoidType()),
-            "nslabs": slots,
-            "area_nslabs": pool.area_nslabs,
-            "nareas": pool.nareas,
-        }
-        for name, value in fields.items():
-            self.poke(state, self.pool, self.pool_tag, name, value)
-            self.poke_global(state, f"io_tlb_{name}", value)
-        self.poke(state, self.memory, "io_tlb_mem", "nslabs", slots)
-        self.poke_global(state, "default_nareas", pool.nareas.cast(U64))
-
     @property
     def has_areas(self) -> bool:
         """Whether pools have areas."""
-        return not self.single and "io_tlb_area" in self.program.structs
+        return has_areas(self)
 
     def same_pool(self, value: Value) -> bool:
         """Whether a pointer that the search is given is to the pool asked about."""

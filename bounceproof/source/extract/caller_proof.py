@@ -27,8 +27,8 @@ from bounceproof.models.word import (
 )
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Address, Value
+from bounceproof.source.extract.any_pool import AnyPool
 from bounceproof.source.extract.caller import (
-    AnyPool,
     CallerMachine,
     CallerRun,
     SearchCall,
@@ -41,6 +41,7 @@ MOST_BYTES = 1 << 49
 """The most bytes that a search is asked for."""
 _MOST_AREAS = 1 << 12
 _MOST_ORDERS = 12
+_BIDIRECTIONAL_TO_FROM = 2
 _MOST_SLOTS = 1 << 30
 
 
@@ -68,6 +69,28 @@ class Asked:
     known: Truth
 
 
+def any_pool(prover: Prover, page_size: int) -> tuple[AnyPool, Truth]:
+    """Any pool, and what is known of it."""
+
+    def word(name: str, bits: int, ctype: CType) -> Word:
+        return prover.fresh(name, CType(bits, False)).cast(ctype)
+
+    shift = page_size.bit_length() - 1
+    slots, areas = MAX_AREA_SLOTS.bit_length(), _MOST_AREAS.bit_length()
+    pool = AnyPool(
+        start=word("pool_start", MAX_PHYS_BITS - shift, U64) << shift,
+        area_nslabs=word("area_nslabs", slots, U32),
+        nareas=word("nareas", areas, U32),
+        cpu=word("cpu", areas - 1, U32),
+        direction=word("direction", 2, U32),
+    )
+    known = (pool.area_nslabs >= 1) & (pool.area_nslabs <= MAX_AREA_SLOTS)
+    power = (pool.nareas & (pool.nareas - 1)).eq(0)
+    known = known & pool.nareas.ne(0) & power & (pool.nareas <= _MOST_AREAS)
+    directed = pool.direction <= _BIDIRECTIONAL_TO_FROM
+    return pool, known & pool.start.ne(0) & directed
+
+
 def any_request(
     prover: Prover, cell: Cell, page_size: int
 ) -> tuple[Request, AnyPool, Word, Truth]:
@@ -76,25 +99,15 @@ def any_request(
     def word(name: str, bits: int, ctype: CType) -> Word:
         return prover.fresh(name, CType(bits, False)).cast(ctype)
 
-    shift = page_size.bit_length() - 1
     address = word("orig_addr", MAX_PHYS_BITS, U64)
     if cell.path is Path.ALLOC:
         address = Word(0, U64)
     size = word("size", MAX_PHYS_BITS + 1, U64)
-    slots, areas = MAX_AREA_SLOTS.bit_length(), _MOST_AREAS.bit_length()
-    pool = AnyPool(
-        start=word("pool_start", MAX_PHYS_BITS - shift, U64) << shift,
-        area_nslabs=word("area_nslabs", slots, U32),
-        nareas=word("nareas", areas, U32),
-        cpu=word("cpu", areas - 1, U32),
-    )
-    other = word("any area", areas, U32)
+    pool, known = any_pool(prover, page_size)
+    other = word("any area", _MOST_AREAS.bit_length(), U32)
     top = Word(1 << MAX_PHYS_BITS, U64)
-    known = (size > 0) & (size <= top) & (address + size <= top)
-    known = known & (pool.area_nslabs >= 1) & (pool.area_nslabs <= MAX_AREA_SLOTS)
-    power = (pool.nareas & (pool.nareas - 1)).eq(0)
-    known = known & pool.nareas.ne(0) & power & (pool.nareas <= _MOST_AREAS)
-    known = known & pool.start.ne(0) & (other < pool.nareas)
+    known = known & (size > 0) & (size <= top) & (address + size <= top)
+    known = known & (other < pool.nareas)
     return Request(address, size), pool, other, known
 
 
@@ -325,6 +338,7 @@ def prove_caller(
         fields = {"size": asked.request.size, "orig_addr": asked.request.orig_addr}
         pool = asked.pool
         fields |= {"pool_start": pool.start, "nareas": pool.nareas, "cpu": pool.cpu}
+        fields["direction"] = pool.direction
         failed = prover.impossible(list(proof.all()), proof.invariant, fields)
         if failed is None:
             return None

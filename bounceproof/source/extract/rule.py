@@ -7,13 +7,13 @@ and ``list[]``, between two heads of the code's loops, however many turns it tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from bounceproof.models.constants import MAX_AREA_SLOTS
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.mapping import nr_slots
-from bounceproof.models.request import Cell, SearchRule
+from bounceproof.models.request import Cell, Path, SearchRule
 from bounceproof.models.word import (
     INT,
     U32,
@@ -47,11 +47,16 @@ _LIKELY_BYTES = 300 << 10
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What a proof depends on; the path and the granule play no part in it."""
+    """What a proof depends on."""
 
-    min_align_mask: int
+    place: Cell
     alloc_align_mask: int
     large: bool
+
+
+def _place(cell: Cell) -> Cell:
+    """The cell with all of it that the device and the pool of a machine depend on."""
+    return replace(cell, path=Path.IOMMU) if cell.path is Path.LINK else cell
 
 
 class RuleReader:
@@ -61,8 +66,8 @@ class RuleReader:
         self._program, self._prover = program, prover
         self.search = Searched(search_function(program))
         self.slots = slot_geometry(program)
-        self._relations: dict[int, tuple[c.Node, dict[int, Relation]]] = {}
-        self._machines: dict[int, tuple[SearchMachine, Guesser]] = {}
+        self._relations: dict[Cell, tuple[c.Node, dict[int, Relation]]] = {}
+        self._machines: dict[Cell, tuple[SearchMachine, Guesser]] = {}
         self._proved: dict[_Key, SearchRule | UnknownSearch] = {}
         self.refusals: dict[_Key, Refusal] = {}
 
@@ -72,9 +77,10 @@ class RuleReader:
         UnknownSearch where there is no rule, where the search has several loops, or no
         variable that is the index.
         """
-        if cell.min_align_mask not in self._relations:
+        place = _place(cell)
+        if place not in self._relations:
             self.rule(cell, 0, True)
-        head, relations = self._relations[cell.min_align_mask]
+        head, relations = self._relations[place]
         plain = (IndexForm.INDEX, IndexForm.UNWRAPPED)
         if len(relations) != 1 or relations[1].form not in plain:
             raise UnknownSearch.of(self._fail("one loop with the index as a variable"))
@@ -89,7 +95,7 @@ class RuleReader:
 
         UnknownSearch where there is none, or where the proof does not go through.
         """
-        key = _Key(cell.min_align_mask, align_mask, large)
+        key = _Key(_place(cell), align_mask, large)
         if key not in self._proved:
             try:
                 self._proved[key] = self._prove(cell, key)
@@ -101,11 +107,11 @@ class RuleReader:
         return known
 
     def _machine(self, cell: Cell) -> tuple[SearchMachine, Guesser]:
-        mask = cell.min_align_mask
-        if mask not in self._machines:
-            machine = SearchMachine(self._program, cell, self.search.function)
-            self._machines[mask] = machine, Guesser(machine)
-        return self._machines[mask]
+        place = _place(cell)
+        if place not in self._machines:
+            machine = SearchMachine(self._program, place, self.search.function)
+            self._machines[place] = machine, Guesser(machine)
+        return self._machines[place]
 
     def _prove(self, cell: Cell, key: _Key) -> SearchRule:
         machine, guesser = self._machine(cell)
@@ -118,7 +124,7 @@ class RuleReader:
         for found in islice(likely, _MOST_HYPOTHESES):
             failed, heads = _attempt(machine, self._prover, page, key, found)
             if failed is None:
-                self._relations[key.min_align_mask] = heads[0].node, found.relations
+                self._relations[key.place] = heads[0].node, found.relations
                 return found.rule
             refusal = refusal or failed
         if refusal is None:

@@ -22,9 +22,11 @@ from bounceproof.source.eval.memory import (
     Value,
     merge_values,
 )
+from bounceproof.source.extract.any_pool import state_pool
 from bounceproof.source.extract.caller import UNMAPS, CallerMachine
 from bounceproof.source.extract.caller_proof import (
     Asked,
+    any_pool,
     any_request,
     prove_caller,
 )
@@ -39,7 +41,7 @@ from bounceproof.source.extract.machine import (
     Machine,
     u64,
 )
-from bounceproof.source.extract.prover import Prover
+from bounceproof.source.extract.prover import Obligation, Prover
 from bounceproof.source.extract.record import Leftovers
 from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner, entry_values
@@ -94,6 +96,7 @@ class SourceKernel:
         self._rules: dict[tuple[Cell, int, bool], SearchRule] = {}
         self._align_masks: dict[Cell, tuple[int, ...]] = {}
         self._tried: set[int] = set()
+        self._limits: set[tuple[Cell, str]] = set()
         self._callers: dict[Cell, UnprovedCaller | None] = {}
         self._geometries: dict[int, SlotGeometry] = {}
         self._judged: Judged | None = None
@@ -203,7 +206,27 @@ class SourceKernel:
         machine = self._machine(cell)
         state = machine.start_state.fork(TRUE)
         value = machine.run(name, [machine.device_pointer], state)
-        return int(machine.as_word(value, c.Empty(0)))
+        size = int(machine.as_word(value, c.Empty(0)))
+        if self._prover is not None and (cell, name) not in self._limits:
+            self._same_for_all_pools(machine, name, size)
+            self._limits.add((cell, name))
+        return size
+
+    def _same_for_all_pools(self, machine: Machine, name: str, size: int) -> None:
+        """NotUnderstood unless what ``name`` says of the device is proved to be
+        ``size`` whatever its pool is."""
+        assert self._prover is not None
+        pool, known = any_pool(self._prover, machine.cell.page_size)
+        state = machine.start_state.fork(TRUE)
+        state_pool(machine, state, pool)
+        found = machine.run(name, [machine.device_pointer], state)
+        other = machine.as_word(found, c.Empty(0)).cast(U64).ne(Word(size, U64))
+        due = [Obligation("a limit for all pools", other)]
+        fields = {"area_nslabs": pool.area_nslabs, "nareas": pool.nareas}
+        refusal = self._prover.impossible(due, known, fields)
+        if refusal is not None:
+            need = f"a limit that is the same for all pools, not so: {refusal.reason}"
+            raise NotUnderstood("kernel/dma/swiotlb.c", 0, f"{name}()", need)
 
     def max_mapping_size(self, cell: Cell) -> int:
         """dma_max_mapping_size() in bytes for a device that bounces."""
