@@ -29,6 +29,7 @@ from bounceproof.solver.lists import with_lists
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.started import as_started
+from bounceproof.solver.tried import with_trials
 from bounceproof.solver.verdict import (
     CellVerdict,
     Counterexample,
@@ -228,7 +229,8 @@ def _check(
             unread.append(reason)
             found = _unanswered(prop, str(reason))
         pages = {cell.page_size for cell, _ in cells}
-        findings.append(as_started(found, (model,), pages, wanted))
+        started = as_started(found, (model,), pages, wanted)
+        findings.append(with_trials(model, domain, started))
     if unread and len(unread) == len(findings):
         raise unread[0]
     return Checked(model, domain, tuple(findings))

@@ -294,7 +294,7 @@ def _piece_address(cell: Cell, point: Point) -> int:
     return end - end % cell.granule
 
 
-def _refused(model: KernelModel, cell: Cell, point: Point) -> bool:
+def refused(model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the kernel refuses the device's mask, whatever is asked for."""
     asked = Request(Word(point["orig_addr"], U64), Word(point["size"], U64))
     return bool(model.mapping(cell, asked).refused)
@@ -311,7 +311,7 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
         return bool(outcome["hang"])
     if prop is Property.FINDS:
         missed = outcome["slot"] is None and _accepts(model, cell, point)
-        return missed and not _refused(model, cell, point)
+        return missed and not refused(model, cell, point)
     if prop is Property.ALIGNED:
         return _misplaced(model, cell, point, outcome)
     return False
