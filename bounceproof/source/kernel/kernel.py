@@ -235,7 +235,13 @@ class SourceKernel:
         return Driver(self._machine(cell)).align_mask()
 
     def nvme_limit(self, cell: Cell) -> int:
-        """nvme-pci's max_hw_sectors in bytes, for a controller without MDTS."""
+        """nvme-pci's max_hw_sectors in bytes, for a controller without MDTS.
+
+        Raises NotUnderstood where the limits that it may be made of depend on the pool.
+        """
+        for name in ("dma_max_mapping_size", "dma_opt_mapping_size"):
+            if self.program(cell.page_size).function(name) is not None:
+                self._device_call(_limit_cell(cell), name)
         return Driver(self._machine(_limit_cell(cell))).limit()
 
     # Mapping.
