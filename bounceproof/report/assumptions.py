@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from bounceproof.report.text import title, wrap
-from bounceproof.source.program.assumptions import ASSUMPTIONS, STATED_ZERO
+from bounceproof.source.program.assumptions import ASSUMPTIONS, PROVED, STATED_ZERO
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
 
 
 def as_text() -> str:
-    """Every assumption with its reason, and the configuration assumed."""
-    lines = [*title("What lies outside the code that is read"), ""]
+    """What is proved of a tree, every assumption with its reason, the configuration."""
+    lines = [*title("What is proved of the code before anything holds of it"), ""]
+    lines += [wrap(f"{name}: {text}", "", "    ") for name, text in PROVED]
+    lines += ["", *title("What lies outside the code that is read"), ""]
     for item in ASSUMPTIONS:
         lines.append(wrap(f"{item.treatment}: {item.names}", "", "    "))
         lines += [wrap(item.reason, "    "), ""]

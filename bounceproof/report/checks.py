@@ -9,7 +9,14 @@ from typing import Any
 from bounceproof.models.lifetime import DIRECTIONS
 from bounceproof.models.request import KernelModel, PoolKind, RunsItself
 from bounceproof.report.domain import asked_of, domain_json, domain_text
-from bounceproof.report.judged import answer_json, judged_text, label, tool_text
+from bounceproof.report.judged import (
+    answer_json,
+    judged_text,
+    label,
+    proved_names,
+    proved_text,
+    tool_text,
+)
 from bounceproof.report.request import Extras, kernel_line, tell, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.ask import Checked
@@ -73,6 +80,7 @@ def as_json(result: Checked) -> str:
         "domain": domain_json(asked_of(result)),
         "verdict": result.verdict.shown,
         "properties": [finding_json(result.model, f) for f in result.findings],
+        "proved": proved_names(result.model, result.holds_somewhere),
     }
     return answer_json("check", fields, [result.model])
 
@@ -144,5 +152,6 @@ def as_text(result: Checked) -> str:
     lines += judged_text([model])
     for finding in result.findings:
         lines += [*finding_text(model, finding, result.domain.pool_kind), ""]
+    lines += proved_text(model, result.holds_somewhere)
     lines += [*domain_text(asked_of(result)), *tool_text([model])]
     return "\n".join(lines)

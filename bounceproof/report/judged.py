@@ -164,3 +164,20 @@ def tool_text(models: Iterable[KernelModel]) -> list[str]:
         return []
     named = [f"{name} {version}" for name, version in tool_json().items() if version]
     return ["", wrap(f"Answered by {', '.join(named)}.")]
+
+
+def proved_text(model: KernelModel, holds: bool) -> list[str]:
+    """The line on what a tree's ``holds`` rests on."""
+    names = proved_names(model, holds)
+    if not names:
+        return []
+    told = f"Proved of the code, for all inputs: {', '.join(names)}; see --assumptions."
+    return [wrap(told), ""]
+
+
+def proved_names(model: KernelModel, holds: bool) -> list[str]:
+    """What is proved of a tree's code where something holds of it."""
+    from bounceproof.source.program.assumptions import PROVED
+
+    read = isinstance(model, SaysWhatWasJudged)
+    return [name for name, _ in PROVED] if read and holds else []

@@ -8,7 +8,13 @@ from typing import Any
 from bounceproof.models.request import PoolKind
 from bounceproof.report.checks import finding_json, finding_text
 from bounceproof.report.domain import asked_of, cell_text, domain_json, domain_text
-from bounceproof.report.judged import answer_json, judged_text, label, tool_text
+from bounceproof.report.judged import (
+    answer_json,
+    judged_text,
+    label,
+    proved_text,
+    tool_text,
+)
 from bounceproof.report.text import size_text, table, title, wrap
 from bounceproof.solver.ask import Proved
 from bounceproof.solver.changes import Change, Changed, changes
@@ -192,5 +198,6 @@ def as_text(result: Proved) -> str:
         lines += ["", f"The kernel, {label(kernel)}:"]
     for finding in result.kernel.findings:
         lines += _kernel_text(result, finding)
+    lines += proved_text(kernel, result.kernel.holds_somewhere)
     asked = asked_of(result.kernel, result.base)
     return "\n".join([*lines, *domain_text(asked), *tool_text([kernel])])

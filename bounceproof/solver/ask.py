@@ -88,6 +88,12 @@ class Checked:
         return exit_code(finding.verdict for finding in self.findings)
 
     @property
+    def holds_somewhere(self) -> bool:
+        """Whether any property holds in any cell."""
+        cells = (cell for finding in self.findings for cell in finding.cells)
+        return any(cell.verdict is Verdict.HOLDS for cell in cells)
+
+    @property
     def verdict(self) -> Verdict:
         return overall(finding.verdict for finding in self.findings)
 

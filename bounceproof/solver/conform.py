@@ -25,6 +25,7 @@ from bounceproof.models.request import (
     Request,
     SearchRule,
 )
+from bounceproof.models.search import NoClosedForm, NotRead
 from bounceproof.models.state import KernelState, LimitSource
 from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Truth, Word
 from bounceproof.solver.conform_life import LifeSpace, life_questions
@@ -85,18 +86,31 @@ def conform(
         cells += 1
         watch(f"cell {cells}")
         for found in (
-            *_slots(built, read, cell),
-            *_numbers(built, read, cell, domain.device),
-            *_rules(built, read, cell),
-            *_mappings(built, read, cell, seconds),
-            *_lives(built, read, cell, seconds),
+            *_read(_slots(built, read, cell)),
+            *_read(_numbers(built, read, cell, domain.device)),
+            *_read(_rules(built, read, cell)),
+            *_read(_mappings(built, read, cell, seconds)),
+            *_read(_lives(built, read, cell, seconds)),
         ):
             compared += 1
             if isinstance(found, Difference):
                 differences.append(found)
             elif isinstance(found, str):
                 unknown.append(found)
-    return Conformance(compared, cells, tuple(differences), tuple(unknown))
+    return Conformance(
+        compared, cells, tuple(differences), tuple(dict.fromkeys(unknown))
+    )
+
+
+Compared = Iterator[Difference | str | None]
+
+
+def _read(compared: Compared) -> Compared:
+    """What is compared, and why no more of it is where code cannot be read."""
+    try:
+        yield from compared
+    except (NotRead, NoClosedForm) as error:
+        yield str(error)
 
 
 def _cells(
@@ -132,7 +146,6 @@ def _of_path(
     yield from narrow.cells(built)
 
 
-Compared = Iterator[Difference | str | None]
 
 
 def _same(cell: Cell, what: str, built: object, read: object) -> Difference | None:

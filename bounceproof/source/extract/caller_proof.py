@@ -259,7 +259,8 @@ class CallerProof:
         searched = FALSE
         for call in self._run.calls:
             searched = searched | call.condition
-        yield Obligation("what needs no bounce buffer", plain & (failed | searched))
+        unlike = (failed & ~mapping.refused) | (~failed & mapping.refused)
+        yield Obligation("what needs no bounce buffer", plain & (unlike | searched))
         bounced = end.condition & mapping.bounced
         lost = bounced & ~found
         covered = FALSE

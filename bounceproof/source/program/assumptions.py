@@ -23,6 +23,28 @@ class Assumption:
     boundary: bool = False
 
 
+PROVED: tuple[tuple[str, str], ...] = (
+    (
+        "the pool's start",
+        "its initialisation leaves every slot free, for any slot, area and size",
+    ),
+    (
+        "the search",
+        "between any two turns of its loop, and on the way there, the code does what its "
+        "rule says, for any request, mask, index, list[], used, area and pool",
+    ),
+    (
+        "what surrounds it",
+        "every area is searched before a mapping fails, the search is given what was "
+        "read, and a mapping is made as it was read of any slot, on any CPU",
+    ),
+    ("the limits", "they are the same for every pool"),
+    (
+        "list[] and used",
+        "taking and giving back leave them as the model says (exclusive, returned)",
+    ),
+)
+"""What is proved of a tree's code, for all inputs, before anything holds of it."""
 STATED_ZERO = frozenset(
     {
         "io_tlb_used",
