@@ -46,6 +46,14 @@ from bounceproof.solver.verdict import (
 )
 
 UNROLLED_SLOTS = 256
+_OF_ITS_OWN = (
+    Property.OWNED,
+    Property.EXCLUSIVE,
+    Property.INBOUNDS,
+    Property.RETURNED,
+    Property.CLEAN,
+)
+"""Properties of live mappings, whose slots must not be another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +174,8 @@ def _bounded(wanted: Hunt, why: str) -> Finding:
 
 
 def _with_lists(model: KernelModel, found: Finding) -> Finding:
-    """Of a tree, what its code leaves of list[] belongs to what it gives back."""
-    about = found.prop in (Property.RETURNED, Property.EXCLUSIVE)
-    asked = about and found.verdict is Verdict.HOLDS
+    """Of a tree, slots are a mapping's own only where its list[] is kept right."""
+    asked = found.prop in _OF_ITS_OWN and found.verdict is Verdict.HOLDS
     if not asked or not isinstance(model, RunsHistories):
         return found
     return with_lists(model, found)

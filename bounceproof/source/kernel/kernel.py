@@ -10,7 +10,7 @@ from functools import partial
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
 from bounceproof.models.search import Found, NoLife
-from bounceproof.models.word import TRUE, U64, Word
+from bounceproof.models.word import TRUE, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood, UnknownSearch, UnprovedCaller
 from bounceproof.source.extract.any_pool import state_pool
@@ -32,7 +32,7 @@ from bounceproof.source.extract.machine import (
     Machine,
     u64,
 )
-from bounceproof.source.extract.prover import Obligation, Prover
+from bounceproof.source.extract.prover import Array, Obligation, Prover
 from bounceproof.source.extract.record import Leftovers
 from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner
@@ -59,6 +59,10 @@ _IOMMU_HEADERS = (
     "include/linux/iommu-dma.h",
     "drivers/iommu/dma-iommu.h",
 )
+
+
+OF_MAPPINGS = ("orig_addr", "alloc_size", "pad_slots", "io_tlb_orig_addr")
+"""Fields of a slot that belong to the mapping that holds it."""
 
 
 class SourceKernel:
@@ -361,10 +365,24 @@ class SourceKernel:
             program, shape = self.program(cell.page_size), self.shape(cell)
             entry, fresh = self._required_entry(cell), self._prover.fresh
             life = SourceLife(program, cell, entry, shape, fresh)
+            life.leave(self._of_others())
             if self.leftovers is not None:
                 life.leave(self.leftovers)
             self._lives[key] = life
         return self._lives[key]
+
+    def _of_others(self) -> Leftovers:
+        """What other mappings may have left in their slots: anything."""
+        prover = self._prover
+        assert prover is not None
+        arrays: dict[str, Array] = {}
+
+        def anything(name: str, element: Word, ctype: CType) -> Word:
+            if name not in arrays:
+                arrays[name] = prover.array(f"other {name}", ctype, ctype.bits)
+            return arrays[name].at(element)
+
+        return Leftovers(frozenset(OF_MAPPINGS), anything)
 
     def shape(self, cell: Cell) -> Shape:
         """The search's loop, as the proof of its rule has it; else UnknownSearch."""

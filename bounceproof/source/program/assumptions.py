@@ -30,8 +30,8 @@ PROVED: tuple[tuple[str, str], ...] = (
     ),
     (
         "the search",
-        "between any two turns of its loop, and on the way there, the code does what its "
-        "rule says, for any request, mask, index, list[], used, area and pool",
+        "between any two turns of its loop, and on the way there, the code does what "
+        "its rule says, for any request, mask, index, list[], used, area and pool",
     ),
     (
         "what surrounds it",
