@@ -98,6 +98,11 @@ class Life(Protocol):
         """The copy that a sync of ``length`` bytes at ``offset`` of a mapping makes."""
         ...
 
+    def whole_copies(self, placed: Placed, direction: Word) -> tuple[Copy, ...]:
+        """The copies that mapping and unmapping make, as far as they are not known to
+        be of the whole mapping."""
+        ...
+
     def release(self, placed: Placed) -> Release:
         """The slots that unmapping frees."""
         ...
@@ -243,6 +248,11 @@ class BuiltinLife:
                 (first < data_end) & (end > placed.tlb_addr) & (first < end)
             )
         return copied & ~wiped
+
+    def whole_copies(self, placed: Placed, direction: Word) -> tuple[Copy, ...]:
+        """None: swiotlb_tbl_map_single() and swiotlb_tbl_unmap_single() copy a mapping
+        from its first byte to its last, in every state."""
+        return ()
 
     def sync_copy(
         self, placed: Placed, direction: Word, offset: Word, length: Word

@@ -235,7 +235,9 @@ def _check(
         wanted = replace(wanted, geometry=model.geometry)
         left = unfinished_question(prop, model)
         where_to = placement_question(model, domain)
+        others = prop in _OF_ITS_OWN and not isinstance(model, BuiltinKernel)
         wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
+        wanted = replace(wanted, among_others=others)
         try:
             found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted)))
         except NotRead as reason:

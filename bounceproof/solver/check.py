@@ -13,7 +13,7 @@ from bounceproof.models.search import NoSearchRule, NotRead
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.minimum import Minimum, minimise, smaller
+from bounceproof.solver.minimum import Minimum, Point, minimise, smaller
 from bounceproof.solver.narrow import narrow
 from bounceproof.solver.properties import (
     Property,
@@ -128,6 +128,8 @@ def _broken_finding(
     shown = hunt.simulate(best.cell, point)
     confirmed = hunt.confirm(best.cell, point)
     undecided = any(cell.verdict is Verdict.UNKNOWN for cell in cells)
+    if not confirmed and hunt.among_others:
+        return _unshown(hunt, cells, point, started)
     example = Counterexample(
         best.cell,
         best.limit,
@@ -150,6 +152,22 @@ def _broken_finding(
         narrow(hunt, best.cell, best.found.point),
         monotonic() - started,
     )
+
+
+def _unshown(
+    hunt: Hunt, cells: tuple[CellVerdict, ...], point: Point, started: float
+) -> Finding:
+    """What other mappings may have in their slots breaks it; no history shows how."""
+    told = ", ".join(f"{name} {value:#x}" for name, value in point.items())
+    reason = f"no history of calls shows what the solver finds possible: {told}"
+    open_ = tuple(
+        replace(cell, verdict=Verdict.UNKNOWN, reason=reason)
+        if cell.verdict is Verdict.BROKEN
+        else cell
+        for cell in cells
+    )
+    took = monotonic() - started
+    return Finding(hunt.prop, Verdict.UNKNOWN, open_, None, None, reason, None, took)
 
 
 def hunt(wanted: Hunt) -> Finding:

@@ -76,6 +76,21 @@ def copy_strays(placed: Placed, space: Variables) -> Truth:
     return copy.size.ne(0) & ~inside
 
 
+def whole_copy_strays(placed: Placed, space: Variables) -> Truth:
+    """A copy that mapping or unmapping makes leaves the buffer or the slots.
+
+    Sources: swiotlb_tbl_map_single(), swiotlb_tbl_unmap_single(), kernel/dma/swiotlb.c.
+    """
+    mapping, slots, strays = placed.mapping, placed.slots(), FALSE
+    original = (mapping.orig_addr, mapping.orig_addr + mapping.size)
+    for copy in placed.life.whole_copies(placed, space.extra["direction"]):
+        there = (copy.orig_addr, copy.orig_addr + copy.size)
+        here = (copy.tlb_addr, copy.tlb_addr + copy.size)
+        inside = within(there, original) & within(here, slots)
+        strays = strays | (copy.size.ne(0) & ~inside)
+    return strays
+
+
 def copy_moved(placed: Placed, space: Variables) -> Truth:
     """A sync copies from elsewhere than the place that answers to its offset."""
     return synced(placed, space).size.ne(0) & copy_misplaced(placed, space)

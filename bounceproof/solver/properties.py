@@ -144,7 +144,11 @@ Live = Callable[[Placed, Variables], Truth]
 _LIVE: dict[Property, tuple[Live, ...]] = {
     Property.OWNED: (live.owned_broken,),
     Property.EXCLUSIVE: (live.exclusive_broken,),
-    Property.INBOUNDS: (live.copy_strays, live.zeroing_strays),
+    Property.INBOUNDS: (
+        live.copy_strays,
+        live.whole_copy_strays,
+        live.zeroing_strays,
+    ),
     Property.RETURNED: (live.returned_broken,),
     Property.CLEAN: (live.sync_loses, live.original_lost, live.stale_padding),
 }

@@ -156,7 +156,9 @@ class Hunt:
     ``anywhere``, where there is one, gives wider violations that are quicker to refute.
     ``unfinished`` says where a search that is followed turn by turn had not ended.
     ``placeable``, where there is one, says where the kernel can have put the pool.
-    ``geometry`` gives the kernel's slots for a page size.
+    ``geometry`` gives the kernel's slots for a page size.  ``among_others``: what
+    other mappings hold can be anything, so that a violation may need more than a
+    history that is run to confirm it.
     """
 
     prop: Property
@@ -171,6 +173,7 @@ class Hunt:
     placeable: Question | None = None
     geometry: Callable[[int], SlotGeometry] = lambda page_size: MAINLINE
     watch: Watch = unwatched
+    among_others: bool = False
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""

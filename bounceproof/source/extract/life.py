@@ -291,17 +291,40 @@ class SourceLife:
             self._releases = self._release(placed, story)
         return self._releases
 
-    def _release(self, placed: Placed, story: Story) -> Release:
-        if not self._made(story):
-            return Release(placed.slot, placed.mapping.nslots)
+    def _unmap(self, placed: Placed, story: Story, direction: int) -> State:
+        """The state after the path's unmap function; the machine has what happened."""
         function = self._function(UNMAPS[self._cell.path])
-        before = len(story.record.of(self._machine.list_key))
-        values = self._again(story) | _directed(BIDIRECTIONAL)
+        values = self._again(story) | _directed(direction)
         handle = self._handle(story)
         values |= {**at_device(handle), "page": story.result}
         values["size"] = placed.request.size.cast(U64)
         state = self._resume(story)
         self._invoke(function, values, state)
+        return state
+
+    def whole_copies(self, placed: Placed, direction: Word) -> tuple[Copy, ...]:
+        """What mapping and unmapping copy in ``direction``."""
+        copies: list[Copy] = []
+        nothing = Word(0, SIZE_T)
+        for index in IN_C:
+            here = direction.eq(index)
+            story = self._story(placed, index)
+            if here.raw is False or not self._made(story):
+                continue
+            for step in self._steps(story.events, "copy"):
+                size = ite(here & step.condition, step.size.cast(SIZE_T), nothing)
+                copies.append(Copy(step.other, step.to, size))
+            self._unmap(placed, story, index)
+            for step in self._steps(tuple(self._machine.events), "copy"):
+                size = ite(here & step.condition, step.size.cast(SIZE_T), nothing)
+                copies.append(Copy(step.to, step.other, size))
+        return tuple(copies)
+
+    def _release(self, placed: Placed, story: Story) -> Release:
+        if not self._made(story):
+            return Release(placed.slot, placed.mapping.nslots)
+        before = len(story.record.of(self._machine.list_key))
+        state = self._unmap(placed, story, BIDIRECTIONAL)
         freed = self._one_span(self._machine.record, before, "frees slots")
         first = freed.first.cast(UNSIGNED_INT)
         slots = (freed.last - freed.first + 1).cast(UNSIGNED_INT)
