@@ -103,6 +103,10 @@ class Life(Protocol):
         be of the whole mapping."""
         ...
 
+    def copied_back(self, placed: Placed, direction: Word) -> Truth:
+        """Whether unmapping copies all that the device may have written."""
+        ...
+
     def release(self, placed: Placed) -> Release:
         """The slots that unmapping frees."""
         ...
@@ -248,6 +252,11 @@ class BuiltinLife:
                 (first < data_end) & (end > placed.tlb_addr) & (first < end)
             )
         return copied & ~wiped
+
+    def copied_back(self, placed: Placed, direction: Word) -> Truth:
+        """It does in every state.  Source: swiotlb_tbl_unmap_single() and before it
+        the sync of dma_direct_unmap_page(), kernel/dma."""
+        return TRUE
 
     def whole_copies(self, placed: Placed, direction: Word) -> tuple[Copy, ...]:
         """None: swiotlb_tbl_map_single() and swiotlb_tbl_unmap_single() copy a mapping

@@ -152,6 +152,14 @@ def original_lost(placed: Placed, space: Variables) -> Truth:
     return direction.eq(FROM_DEVICE) & ~placed.life.copied_in(placed, direction)
 
 
+def write_lost(placed: Placed, space: Variables) -> Truth:
+    """What the device wrote is not copied back when the mapping ends.
+
+    Source: swiotlb_tbl_unmap_single(), kernel/dma/swiotlb.c.
+    """
+    return ~placed.life.copied_back(placed, space.extra["direction"])
+
+
 def stale_padding(placed: Placed, space: Variables) -> Truth:
     """The device reaches bytes before or after the data that nobody wrote for it.
 

@@ -150,7 +150,12 @@ _LIVE: dict[Property, tuple[Live, ...]] = {
         live.zeroing_strays,
     ),
     Property.RETURNED: (live.returned_broken,),
-    Property.CLEAN: (live.sync_loses, live.original_lost, live.stale_padding),
+    Property.CLEAN: (
+        live.sync_loses,
+        live.original_lost,
+        live.write_lost,
+        live.stale_padding,
+    ),
 }
 """A live property is broken where any of its parts is."""
 _WIDER: dict[Live, tuple[Live, ...]] = {

@@ -181,6 +181,9 @@ class CallerProof:
         yield Obligation("the kernel does not stop", self._run.stopped)
         for call in self._run.calls:
             yield Obligation("what is searched for", self._misgiven(call))
+            size = word_of(call.given, "alloc_size", Word(0, U64))
+            nothing = call.condition & size.eq(0)
+            yield Obligation("a size that is searched for", nothing)
         for arrival in self._run.run.arrivals:
             broken = arrival.condition & ~self._arrives(arrival)
             yield Obligation("the way from area to area", broken)

@@ -320,6 +320,25 @@ class SourceLife:
                 copies.append(Copy(step.to, step.other, size))
         return tuple(copies)
 
+    def copied_back(self, placed: Placed, direction: Word) -> Truth:
+        """Whether one copy of unmapping has all of the mapping, where the device may
+        have written."""
+        copied, mapping = direction.eq(TO_DEVICE), placed.mapping
+        for index in (FROM_DEVICE, BIDIRECTIONAL):
+            here = direction.eq(index)
+            story = self._story(placed, index)
+            if here.raw is False:
+                continue
+            if not self._made(story):
+                copied = copied | here
+                continue
+            self._unmap(placed, story, index)
+            for step in self._steps(tuple(self._machine.events), "copy"):
+                whole = step.to.eq(mapping.orig_addr) & step.other.eq(placed.tlb_addr)
+                whole = whole & step.size.eq(mapping.size)
+                copied = copied | (here & step.condition & whole)
+        return copied
+
     def _release(self, placed: Placed, story: Story) -> Release:
         if not self._made(story):
             return Release(placed.slot, placed.mapping.nslots)
