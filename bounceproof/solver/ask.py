@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
@@ -44,6 +44,9 @@ from bounceproof.solver.verdict import (
     told,
     unwatched,
 )
+
+if TYPE_CHECKING:
+    from bounceproof.solver.directed import Directed
 
 UNROLLED_SLOTS = 256
 _OF_ITS_OWN = (
@@ -144,13 +147,28 @@ def _unanswered(prop: Property, reason: str) -> Finding:
     return Finding(prop, Verdict.UNKNOWN, (), None, None, reason, None, 0.0)
 
 
-def _ask(wanted: Hunt) -> Finding:
+def _ask(wanted: Hunt, directed: Directed | None = None) -> Finding:
     try:
         return hunt(wanted)
-    except NoSearchRule as reason:
-        return hunt_bounded(wanted, str(reason))
-    except NoClosedForm as reason:
-        return _bounded(wanted, str(reason))
+    except NoClosedForm as error:
+        why, ruled = str(error), not isinstance(error, NoSearchRule)
+    found = None if directed is None else directed.hunt(wanted, why)
+    if found is not None:
+        return found
+    if directed is not None and directed.where:
+        why = f"{why}; {directed.where}"
+    return _bounded(wanted, why) if ruled else hunt_bounded(wanted, why)
+
+
+def _directed(model: KernelModel, domain: Domain) -> Directed | None:
+    """A hunt in numbers, for a kernel that runs on its own code."""
+    if isinstance(model, BuiltinKernel):
+        return None
+    from bounceproof.solver.directed import Directed
+    from bounceproof.source.kernel.confirm import TreeKernel
+
+    tree: object = model
+    return Directed(tree, domain) if isinstance(tree, TreeKernel) else None
 
 
 def _bounded(wanted: Hunt, why: str) -> Finding:
@@ -222,6 +240,7 @@ def _check(
         return Checked(model, domain, unanswered)
     findings: list[Finding] = []
     unread: list[NotRead] = []
+    directed = _directed(model, domain)
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -239,7 +258,7 @@ def _check(
         wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
         wanted = replace(wanted, among_others=others)
         try:
-            found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted)))
+            found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted, directed)))
         except NotRead as reason:
             unread.append(reason)
             found = _unanswered(prop, str(reason))

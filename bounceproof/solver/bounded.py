@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
 
+from bounceproof.errors import InputError
 from bounceproof.models.request import Cell
-from bounceproof.models.search import NoClosedForm
+from bounceproof.models.search import NoClosedForm, NotRead
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.minimum import minimise
@@ -24,8 +25,8 @@ from bounceproof.solver.verdict import (
     Verdict,
 )
 
-SECONDS = 20.0
-"""How long one property may take, whole; the rest of 30 s is for what surrounds it."""
+SECONDS = 6.0
+"""How long one property may take, whole; the rest of 12 s is for the hunt before it."""
 MOST_SLOTS = 1024
 _GROWTH = 4
 """An area twice as large takes about this many times as long."""
@@ -83,8 +84,10 @@ class _Bounded:
                 return _Open(cell, left)
             try:
                 found = self._cell(hunt, cell, limit)
-            except NoClosedForm as error:
+            except (NoClosedForm, NotRead, InputError) as error:
                 return _Open(cell, str(error))
+            except RecursionError:
+                return _Open(cell, "a question that nests too deeply")
             if found is not None:
                 return found
         return None

@@ -20,7 +20,7 @@ from bounceproof.models.request import (
     RunsHistories,
     RunsItself,
 )
-from bounceproof.models.search import Area, NoSearchRule, Search
+from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.simulator.history_types import MAX_FILLED_SLOTS
 from bounceproof.simulator.occupancy import (
@@ -77,9 +77,12 @@ def taken_slots(
     """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
     if cell.pool_kind is PoolKind.TRANSIENT:
         return None
-    if prop is Property.FINDS:
+    if "free_slot" in point:
         return _all_but(point, point["free_slot"], _asked(model, cell, point))
     if prop is Property.HALTS:
+        if "free_every" in point:
+            slots, every = range(_slots(point)), point["free_every"]
+            return runs_of(slot for slot in slots if slot % every)
         try:
             return _blocking(model, cell, point)
         except NoSearchRule:
@@ -97,10 +100,14 @@ def _asked(model: KernelModel, cell: Cell, point: Point) -> Word:
 
 
 def _all_but(point: Point, first: int, nslots: Word) -> Runs:
-    """All slots of the area but ``nslots`` from ``first`` on."""
+    """All slots of the pool but ``nslots`` from ``first`` on."""
     last = first + int(nslots)
-    slots = range(point["area_nslabs"])
+    slots = range(_slots(point))
     return runs_of(slot for slot in slots if not first <= slot < last)
+
+
+def _slots(point: Point) -> int:
+    return point["area_nslabs"] * point["nareas"]
 
 
 def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
@@ -250,7 +257,7 @@ def _accepts(model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the kernel's own rule accepts the free run of ``point``.
 
     Where no rule says what the search does: whether it finds the run when it starts
-    there.
+    there, or takes that place in an area where all is free.
     """
     if isinstance(model, BuiltinKernel):
         request = single_request(cell, point)
@@ -259,11 +266,23 @@ def _accepts(model: KernelModel, cell: Cell, point: Point) -> bool:
     asked = Request(Word(request.orig_addr, U64), Word(request.size, U64))
     try:
         cases(model, cell, model.mapping(cell, asked))
-    except NoSearchRule:
-        there = {**point, "start_index": point["free_slot"]}
-        found = outcome_of(Property.FINDS, model, cell, there)
-        return bool(found["slot"] == point["free_slot"])
+    except NoClosedForm:
+        return _taken_there(model, cell, point)
     return True
+
+
+def _taken_there(model: KernelModel, cell: Cell, point: Point) -> bool:
+    slots = point["area_nslabs"]
+    place = point["free_slot"] % slots
+    there = {**point, "start_index": place}
+    if outcome_of(Property.FINDS, model, cell, there)["slot"] == point["free_slot"]:
+        return True
+    empty = outcome_of(Property.FITS, model, cell, _without(there, "free_slot"))
+    return empty["slot"] is not None and empty["slot"] % slots == place
+
+
+def _without(point: Point, name: str) -> Point:
+    return {key: value for key, value in point.items() if key != name}
 
 
 def _misplaced(

@@ -280,7 +280,7 @@ class SourceKernel:
     def search_rule(self, cell: Cell, alloc_align_mask: int, large: bool) -> SearchRule:
         """The slot search, for T >= PAGE_SIZE where ``large``."""
         key = cell, alloc_align_mask, large
-        self._require_caller(cell)
+        self.require_caller(cell)
         if key not in self._rules:
             rule = self._rule_read(cell, alloc_align_mask, large)
             checked = cell.path is Path.ALLOC and self._page_check(cell)
@@ -300,7 +300,7 @@ class SourceKernel:
                 self._tried.add(size)
             raise
 
-    def _require_caller(self, cell: Cell) -> None:
+    def require_caller(self, cell: Cell) -> None:
         """UnprovedCaller unless mappings in ``cell`` are proved to be as they are read:
         for all requests, slots, areas and CPUs."""
         if cell not in self._callers:
@@ -340,7 +340,7 @@ class SourceKernel:
         free_slot: Word | None = None,
     ) -> Found:
         """See :class:`bounceproof.models.outcome.SearchesItself`."""
-        self._require_caller(cell)
+        self.require_caller(cell)
         program = self.program(cell.page_size)
         function = self.reader(cell.page_size).search.function
         free = None if free_slot is None else FreeRun(free_slot, mapping.nslots)
