@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
@@ -147,11 +148,12 @@ def _unanswered(prop: Property, reason: str) -> Finding:
     return Finding(prop, Verdict.UNKNOWN, (), None, None, reason, None, 0.0)
 
 
-def _ask(wanted: Hunt, directed: Directed | None = None) -> Finding:
+def _ask(wanted: Hunt, hunter: Callable[[], Directed | None] = lambda: None) -> Finding:
     try:
         return hunt(wanted)
     except NoClosedForm as error:
         why, ruled = str(error), not isinstance(error, NoSearchRule)
+    directed = hunter()
     found = None if directed is None else directed.hunt(wanted, why)
     if found is not None:
         return found
@@ -240,7 +242,7 @@ def _check(
         return Checked(model, domain, unanswered)
     findings: list[Finding] = []
     unread: list[NotRead] = []
-    directed = _directed(model, domain)
+    directed = cache(partial(_directed, model, domain))
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -258,7 +260,9 @@ def _check(
         wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
         wanted = replace(wanted, among_others=others)
         try:
-            found = with_leftovers(model, wanted, _with_lists(model, _ask(wanted, directed)))
+            found = with_leftovers(
+                model, wanted, _with_lists(model, _ask(wanted, directed))
+            )
         except NotRead as reason:
             unread.append(reason)
             found = _unanswered(prop, str(reason))

@@ -25,7 +25,7 @@ from bounceproof.solver.verdict import (
     Verdict,
 )
 
-SECONDS = 6.0
+SECONDS = 4.0
 """How long one property may take, whole; the rest of 12 s is for the hunt before it."""
 MOST_SLOTS = 1024
 _GROWTH = 4

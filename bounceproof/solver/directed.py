@@ -159,16 +159,12 @@ class Directed:
 
     def _usual(self, seeds: Seeds, point: Point) -> int:
         """The slot that the request takes in an empty pool, 0 for none."""
-        outcome = self._kernel.run_numbers(
-            seeds.cell, _fields(point), []
-        )
+        outcome = self._kernel.run_numbers(seeds.cell, _fields(point), [])
         return int(outcome["slot"] or 0) % point["area_nslabs"]
 
     # What the code shows of them.
 
-    def _confirmed(
-        self, wanted: Hunt, cell: Cell, limit: int
-    ) -> Counterexample | None:
+    def _confirmed(self, wanted: Hunt, cell: Cell, limit: int) -> Counterexample | None:
         prop, began = wanted.prop, monotonic()
         for point in _order(self._points[cell].get(prop, [])):
             if monotonic() - began > CONFIRM_SECONDS:
@@ -238,4 +234,3 @@ def _broken(wanted: Hunt, example: Counterexample, why: str, took: float) -> Fin
     cells = (CellVerdict(example.cell, example.limit, Verdict.BROKEN),)
     verdict = Verdict.BROKEN
     return Finding(wanted.prop, verdict, cells, example, True, None, note, took)
-

@@ -19,6 +19,7 @@ from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
 from bounceproof.solver.seeds import Seeds
 from bounceproof.solver.walk import (
+    COMPILED,
     EMPTY,
     ENDLESS,
     EVERY,
@@ -35,7 +36,7 @@ from bounceproof.source.extract.samples import flag_array, number_array
 
 Numbers = NDArray[np.uint64]
 Places = NDArray[np.int64]
-_MOST_CALLS = 20_000
+_MOST_TURNS = 1 << (21 if COMPILED else 14)
 _MOST_KEPT = 400
 _FEW_TURNS = 3
 
@@ -145,17 +146,21 @@ class Collector:
 
     def _empty(self, place: Place, every: Places) -> None:
         indices = self._seeds.indices(place.slots)
-        each = max(1, _MOST_CALLS // max(1, len(every)))
-        for begin in range(0, len(indices), each):
+        each = max(1, self._most(place) // len(indices))
+        for begin in range(0, len(every), each):
             if self._late():
                 return
-            lanes = self._lanes(every, indices[begin : begin + each], EMPTY)
+            lanes = self._lanes(every[begin : begin + each], indices, EMPTY)
             ends = self._ends(place, lanes)
             lost = (ends.how == NONE) | (ends.how == ENDLESS)
             self._keep(Property.FITS, place, lanes, lost)
             self._keep(Property.HALTS, place, lanes, ends.how == ENDLESS)
             astray = (ends.how == FOUND) & self._astray(place, lanes, ends)
             self._keep(Property.ALIGNED, place, lanes, astray)
+
+    def _most(self, place: Place) -> int:
+        """How many calls are walked at once: they may come by all of the area."""
+        return max(200, _MOST_TURNS // place.slots)
 
     def _lanes(self, requests: Places, indices: list[int], kind: int) -> Lanes:
         """Each request from each index."""
@@ -173,9 +178,7 @@ class Collector:
                 for name in Mapping.__dataclass_fields__
             }
         )
-        request = Request(
-            Word(asked.orig_addr[who], U64), Word(asked.size[who], U64)
-        )
+        request = Request(Word(asked.orig_addr[who], U64), Word(asked.size[who], U64))
         none = Word(0, U32)
         pool = Pool(Word(place.start, U64), none, none, none, geometry=self._geometry)
         slot = Word(ends.slot & np.uint64(0xFFFFFFFF), U32)
@@ -184,11 +187,15 @@ class Collector:
 
     def _scattered(self, place: Place, every: Places) -> None:
         """Every second slot is free, which is room enough and none for two."""
-        nslots = self._nslots[every]
-        who = every[(nslots > 1) & (nslots <= place.slots // 2)]
-        self._hangs(place, self._lanes(who, self._seeds.indices(place.slots)[:4], EVERY))
-        who = every[(nslots == 1) & (place.slots > 1)]
-        self._hangs(place, self._lanes(who, self._seeds.indices(place.slots)[:4], RUN))
+        nslots, indices = self._nslots[every], self._seeds.indices(place.slots)[:4]
+        several = every[(nslots > 1) & (nslots <= place.slots // 2)]
+        single = every[(nslots == 1) & (place.slots > 1)]
+        each = max(1, self._most(place) // len(indices))
+        for who, kind in ((several, EVERY), (single, RUN)):
+            chosen = np.array(list(_spread(who, 4 * each)), dtype=np.int64)
+            for begin in range(0, len(chosen), each):
+                part = chosen[begin : begin + each]
+                self._hangs(place, self._lanes(part, indices, kind))
 
     def _hangs(self, place: Place, lanes: Lanes) -> None:
         if self._late() or not len(lanes.request):
@@ -207,7 +214,7 @@ class Collector:
     def _runs(self, place: Place, every: Places) -> None:
         """One free run that an empty area's search takes where it starts there."""
         fits = every[self._nslots[every] <= self._geometry.segsize]
-        for request in _spread(fits, _MOST_CALLS // place.slots * 8):
+        for request in _spread(fits, max(20, _MOST_TURNS // 16 // place.slots)):
             if self._late():
                 return
             self._runs_of(place, int(request))

@@ -84,7 +84,9 @@ class Lines:
                 stack.extend(missing)
                 continue
             made = [self._names[part.get_id()] for part in parts]
-            text = f"element({made[0]}, lists)" if place is not None else _text(last, made)
+            text = (
+                f"element({made[0]}, lists)" if place is not None else _text(last, made)
+            )
             self._names[key] = f"x{len(self.code)}"
             self.code.append(f"{self._names[key]} = {text}")
             stack.pop()

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.word import INT, U32, U64, CType, Word
-from bounceproof.simulator.compile import ENABLED, compiled
 from bounceproof.solver.straight import Lines, Term
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.search_cut import (
@@ -23,6 +22,25 @@ from bounceproof.source.extract.search_cut import (
     SearchMachine,
     SearchRun,
 )
+
+try:
+    import numba
+except ImportError:
+    numba = None
+
+COMPILED = numba is not None
+"""Whether walks run as machine code; else they are some hundred times slower."""
+U: Any = np.uint64 if COMPILED else int
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _jit(function: F) -> F:
+    """``function`` compiled, where it can be."""
+    if not COMPILED:
+        return function
+    made: F = numba.njit(error_model="numpy", nogil=True)(function)
+    return made
+
 
 Numbers = NDArray[np.uint64]
 GIVEN: dict[str, CType] = {
@@ -47,16 +65,19 @@ _OUT = 0
 _AWAY = -1
 
 
+@_jit
 def left(a: Any, n: Any, bits: Any, mask: Any) -> Any:
     """a << n, of ``bits`` bits."""
     return (a << n) & mask if n < bits else a ^ a
 
 
+@_jit
 def right(a: Any, n: Any, bits: Any, mask: Any) -> Any:
     """a >> n, unsigned."""
     return a >> n if n < bits else a ^ a
 
 
+@_jit
 def down(a: Any, n: Any, bits: Any, mask: Any) -> Any:
     """a >> n, signed."""
     fill = mask if a > (mask >> U(1)) else U(0)
@@ -65,16 +86,19 @@ def down(a: Any, n: Any, bits: Any, mask: Any) -> Any:
     return (a >> n) | (fill ^ (fill >> n))
 
 
+@_jit
 def udiv(a: Any, b: Any, bits: Any, mask: Any) -> Any:
     """a / b, unsigned; all ones where b is 0."""
     return mask if b == U(0) else a // b
 
 
+@_jit
 def urem(a: Any, b: Any, bits: Any, mask: Any) -> Any:
     """a % b, unsigned."""
     return a if b == U(0) else a % b
 
 
+@_jit
 def sdiv(a: Any, b: Any, bits: Any, mask: Any) -> Any:
     """a / b, signed, towards 0."""
     half = mask >> U(1)
@@ -86,12 +110,14 @@ def sdiv(a: Any, b: Any, bits: Any, mask: Any) -> Any:
     return (U(0) - quotient) & mask if (a > half) != (b > half) else quotient
 
 
+@_jit
 def srem(a: Any, b: Any, bits: Any, mask: Any) -> Any:
     """a % b with the sign of a."""
     quotient = sdiv(a, b, bits, mask)
     return (a - quotient * b) & mask
 
 
+@_jit
 def element(place: Any, lists: Any) -> Any:
     """list[] at ``place``, of an area that holds ``lists``: kind, first, many, set."""
     kind, first, many, low = lists[0], lists[1], lists[2], lists[3]
@@ -103,17 +129,6 @@ def element(place: Any, lists: Any) -> Any:
     if kind == U(EVERY):
         return U(1) if place % many == U(0) else U(0)
     return U(0)
-
-
-if ENABLED:
-    U: Any = np.uint64
-    udiv, urem, left, right, down = (
-        compiled(one) for one in (udiv, urem, left, right, down)
-    )
-    sdiv = compiled(sdiv)
-    srem, element = compiled(srem), compiled(element)
-else:
-    U = int
 
 
 class _Loads:
@@ -267,12 +282,7 @@ def _step(source: str) -> Step:
     }  # fmt: skip
     exec(compile(source, "<turn>", "exec"), space)  # noqa: S102
     made: Step = space["step"]
-    if not ENABLED:
-        return made
-    import numba
-
-    jitted: Step = numba.njit(error_model="numpy", nogil=True)(made)
-    return jitted
+    return _jit(made)
 
 
 def _driver(step: Step) -> Callable[..., None]:
@@ -308,9 +318,4 @@ def _driver(step: Step) -> Callable[..., None]:
                 how[call, 0] = U(1) if U(out[0]) > U(0x7FFFFFFF) else U(0)
                 how[call, 1] = out[0]
 
-    if not ENABLED:
-        return walk
-    import numba
-
-    made: Callable[..., None] = numba.njit(error_model="numpy", nogil=True)(walk)
-    return made
+    return _jit(walk)
