@@ -39,6 +39,8 @@ Places = NDArray[np.int64]
 _MOST_TURNS = 1 << (21 if COMPILED else 14)
 _MOST_KEPT = 400
 _FEW_TURNS = 3
+_MORE = 3
+"""Small areas are given so many times the time of larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +120,27 @@ class Collector:
 
     def collect(self) -> None:
         """Each kind of what an area may hold, in areas small and large."""
-        every, seeds = self._requests.searched, self._seeds
-        sizes = seeds.areas()
-        tasks: list[tuple[Callable[[Place, Places], None], Place]] = []
-        for way in (self._empty, self._scattered, self._runs):
-            for slots in sizes:
-                starts = seeds.starts(slots)[: 6 if slots == sizes[0] else 2]
-                tasks += [(way, Place(start, slots)) for start in starts]
-        tasks += [(self._runs, place) for place in self._areas_apart()]
+        every = self._requests.searched
+        mixed = np.random.default_rng(1).permutation(every)
+        tasks = list(self._tasks())
         for number, (way, place) in enumerate(tasks):
+            small = place.slots == tasks[0][1].slots
             now = monotonic()
             share = max(self._deadline - now, 0.0) / (len(tasks) - number)
-            self._until = now + max(share, 0.02)
-            way(place, every)
+            self._until = now + max(share * (_MORE if small else 1), 0.02)
+            way(place, every if small else mixed)
             if now < self._deadline:
                 self.largest = max(self.largest, place.slots)
+
+    def _tasks(self) -> Iterator[tuple[Callable[[Place, Places], None], Place]]:
+        sizes = self._seeds.areas()
+        for way in (self._empty, self._scattered, self._runs):
+            for slots in sizes:
+                many = slots == sizes[0] and way == self._empty
+                for start in self._seeds.starts(slots)[: 4 if many else 1]:
+                    yield way, Place(start, slots)
+        for place in self._areas_apart():
+            yield self._runs, place
 
     def _areas_apart(self) -> Iterator[Place]:
         """Areas other than the first, of pools with several."""

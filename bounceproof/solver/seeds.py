@@ -71,7 +71,7 @@ class Seeds:
             step = max(step, self.cell.page_size)
         most = min(self.limit, self.geometry.set_bytes * 2)
         slot = self.geometry.size
-        near = [n for n in self.near(most)]
+        near = self.near(most)
         near += [n * slot + d for n in self.near(self.geometry.segsize) for d in (0, 1)]
         found = [n - n % step + up for n in near for up in (0, step)]
         found += [n - n % step for n in self._padded(near)]

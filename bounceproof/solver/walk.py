@@ -187,6 +187,8 @@ class Walk:
         step = _step(self._source(words, run))
         self._walk = _driver(step)
         self._states = sum(len(head.values) for head in run.run.heads)
+        rows = np.zeros((0, len(GIVEN)), np.uint64)
+        self.ends(Calls(rows, np.zeros((0, 4), np.uint64)), 0)
 
     def _new(self, name: str, ctype: CType) -> Word:
         self._fresh[name] = variable(name, ctype)
@@ -280,7 +282,7 @@ def _step(source: str) -> Step:
         "U": U, "element": element, "udiv": udiv, "urem": urem, "sdiv": sdiv,
         "srem": srem, "left": left, "right": right, "down": down,
     }  # fmt: skip
-    exec(compile(source, "<turn>", "exec"), space)  # noqa: S102
+    exec(compile(source, "<turn>", "exec"), space)
     made: Step = space["step"]
     return _jit(made)
 
