@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,11 +181,12 @@ class Collector:
 
     def _astray(self, place: Place, lanes: Lanes, ends: Ends) -> NDArray[np.bool_]:
         asked, who = self._requests, lanes.request
-        mapping = Mapping(
-            **{
-                name: _picked(getattr(asked.mapping, name), who, len(asked))
-                for name in Mapping.__dataclass_fields__
-            }
+        count, given = len(asked), asked.mapping
+        mapping = replace(
+            given,
+            alloc_align_mask=_picked(given.alloc_align_mask, who, count),
+            padding=_picked(given.padding, who, count),
+            orig_addr=_picked(given.orig_addr, who, count),
         )
         request = Request(Word(asked.orig_addr[who], U64), Word(asked.size[who], U64))
         none = Word(0, U32)
@@ -266,7 +268,7 @@ class Collector:
 
     def _calls(self, place: Place, lanes: Lanes) -> Calls:
         asked, who = self._requests, lanes.request
-        columns = {
+        columns: dict[str, Any] = {
             "orig_addr": asked.of(asked.mapping.orig_addr)[who],
             "alloc_size": asked.of(asked.mapping.total)[who],
             "alloc_align_mask": asked.of(asked.mapping.alloc_align_mask)[who],
@@ -317,11 +319,9 @@ class Collector:
         }
 
 
-def _picked(value: object, who: Places, count: int) -> object:
-    """What a Word or Truth holds for the requests ``who``."""
-    if isinstance(value, Word):
-        return Word(number_array(value, count)[who], value.ctype)
-    return value
+def _picked(word: Word, who: Places, count: int) -> Word:
+    """What a Word holds for the requests ``who``."""
+    return Word(number_array(word, count)[who], word.ctype)
 
 
 def _spread(values: Places, most: int) -> Iterator[int]:

@@ -45,8 +45,12 @@ _DIVIDES = {
 }
 
 
+MOST_LINES = 800
+"""More take longer to compile than a hunt may take."""
+
+
 class NotStraight(Exception):
-    """A term of a kind that no code is written for."""
+    """Terms of a kind that no code is written for, or too many."""
 
 
 class Lines:
@@ -79,6 +83,8 @@ class Lines:
                 continue
             place = self._loads.get(key)
             parts = last.children() if place is None else [place]
+            if len(self.code) >= MOST_LINES:
+                raise NotStraight(f"more than {MOST_LINES} terms")
             missing = [part for part in parts if part.get_id() not in self._names]
             if missing:
                 stack.extend(missing)

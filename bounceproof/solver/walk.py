@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,8 +24,9 @@ from bounceproof.source.extract.search_cut import (
     SearchRun,
 )
 
+numba: Any
 try:
-    import numba
+    numba = import_module("numba")
 except ImportError:
     numba = None
 
@@ -144,7 +146,7 @@ class _Loads:
         if key not in self._variables:
             made = variable(f"list[{len(self.places)}]", U32)
             self._variables[key] = made
-            self.places[int(made.raw.get_id())] = place
+            self.places[int(formula_of(made).get_id())] = place
         return self._variables[key]
 
 

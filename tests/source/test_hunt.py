@@ -52,7 +52,7 @@ PLANTED = {
         Property.HALTS,
     ),
     "list strictly": (*FAULTS["list strictly"], Property.FITS),
-    "used off by one": (*FAULTS["used off by one"], Property.FINDS),
+    "used off by one": ("area->used))", "area->used - 1))", Property.FINDS),
     "an area left out": (
         AREA_LOOP,
         f"{AREA_LOOP}\n\t\tif (area == 2)\n\t\t\tcontinue;",
