@@ -117,7 +117,11 @@ class CutMachine(MarkingMachine):
                 run.returns.append(Return(origin, at.condition, value, at))
             return outcomes
 
-        self.invoke(function, arguments, state, c.Empty(function.line), body)
+        node = c.Empty(function.line)
+        try:
+            self.invoke(function, arguments, state, node, body)
+        except PathEnds:
+            raise self.fail(node, f"a way out of {function.name}()") from None
         return run
 
     # Loops.

@@ -16,6 +16,7 @@ from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, State, Value
+from bounceproof.source.eval.paths import PathEnds
 from bounceproof.source.extract.machine import Layout, u64
 from bounceproof.source.extract.marks import MarkingMachine
 from bounceproof.source.extract.run import read_lists
@@ -102,7 +103,10 @@ class Follower(MarkingMachine):
             "area_index": Word(area, INT),
         }
         node = c.Empty(function.line)
-        result = self.invoke(function, self.bind(function, values), state, node)
+        try:
+            result = self.invoke(function, self.bind(function, values), state, node)
+        except PathEnds:
+            raise self.fail(node, f"a way out of {function.name}()") from None
         slot = self.as_word(result, node).cast(INT)
         return self._found(slot)
 
