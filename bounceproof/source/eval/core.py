@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import CType, Truth, Word
+from bounceproof.models.word import Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import KernelBug, NotUnderstood, UninitialisedRead
 from bounceproof.source.eval.memory import (
@@ -19,9 +19,10 @@ from bounceproof.source.eval.memory import (
     Sometimes,
     State,
     Value,
+    in_bits,
 )
 from bounceproof.source.eval.paths import PathEnds
-from bounceproof.source.program.assumptions import STATED_ZERO
+from bounceproof.source.eval.variables import place_of
 from bounceproof.source.program.program import Program
 
 
@@ -99,6 +100,7 @@ class Core(ABC):
             reader = self.objects[root].read
             held = reader(state, at) if reader else None
             held = state.memory.get(at) if held is None else held
+            held = self.objects[root].initial.get(at[1:]) if held is None else held
         if held is None:
             held = self._absent(state, at, kind, node)
         if isinstance(held, Sometimes) and (state.condition & ~held.assigned).never():
@@ -141,6 +143,9 @@ class Core(ABC):
         if root < 0:
             state.frames[root][at] = held
             return held
+        if self.objects[root].fixed:
+            name = self.objects[root].name
+            raise self.fail(node, f"an assignment to {name} that is seen as one")
         writer = self.objects[root].write
         if writer is not None:
             writer(state, at, held)
@@ -154,40 +159,10 @@ class Core(ABC):
     def global_place(self, expr: c.Name, state: State) -> tuple[Location, c.Type]:
         """Where the global ``expr`` is kept; made on its first use."""
         name = expr.name
-        if name in self.globals:
-            return self.globals[name]
-        declared = self.program.globals.get(name)
-        if declared is None:
-            raise self.fail(expr, f"a declaration of {name}")
-        stated = declared.fixed or name in STATED_ZERO
-        stated = stated or not self.program.assigns(name)
-        number = self.new(name, declared.type, zeroed=stated)
-        self.globals[name] = (number,), declared.type
-        if declared.value is not None:
-            outer, self.file = self.file, declared.file
-            self._initialise(state, (number,), declared.type, declared.value)
-            self.file = outer
+        if name not in self.globals:
+            at = place_of(self, expr, state)
+            self.globals[name] = at, self.objects[at[0]].type
         return self.globals[name]
-
-    def _initialise(
-        self, state: State, at: Location, kind: c.Type, value: c.Expr
-    ) -> None:
-        if not isinstance(value, c.Initializer):
-            state.memory[at] = self.convert(self.value(value, state), kind, value)
-            return
-        fields = (
-            self.program.structs.get(kind.tag, {})
-            if isinstance(kind, c.StructType)
-            else {}
-        )
-        for name, item in value.items:
-            entry = fields.get(name) if name is not None else None
-            if name is None or entry is None:
-                continue
-            try:
-                self._initialise(state, (*at, name), entry.type, item)
-            except NotUnderstood as error:
-                state.memory[(*at, name)] = Poison(error.need)
 
     @abstractmethod
     def convert(self, value: Value, kind: c.Type, node: c.Node) -> Value: ...
@@ -200,15 +175,6 @@ class Core(ABC):
 
     @abstractmethod
     def run_inline(self, block: c.Block, state: State) -> None: ...
-
-
-def in_bits(word: Word, bits: int | None) -> Word:
-    """What a field of ``word``'s type, of ``bits`` where it is a bit-field, holds."""
-    if bits is None:
-        return word
-    if not word.ctype.signed:
-        return word & ((1 << bits) - 1)
-    return word.cast(CType(bits, True)).cast(word.ctype)
 
 
 def zero_of(kind: c.Type, error: NotUnderstood) -> Value:

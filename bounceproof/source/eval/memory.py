@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import FALSE, TRUE, Truth, Word, ite
+from bounceproof.models.word import FALSE, TRUE, CType, Truth, Word, ite
 from bounceproof.source.cparse.syntax import Type, VoidType
 
 Location: TypeAlias = tuple[Any, ...]
@@ -93,7 +93,8 @@ class Object:
     """Memory outside functions.
 
     ``zeroed``: what was not written reads as 0, else it is not stated.  ``read`` and
-    ``write``, where given, stand in for its content.
+    ``write``, where given, stand in for its content.  ``initial``: what places inside
+    it hold until they are written, on every path.  ``fixed``: nothing writes to it.
     """
 
     name: str
@@ -101,6 +102,8 @@ class Object:
     zeroed: bool
     read: Callable[[State, Location], Value | None] | None = None
     write: Callable[[State, Location, Value], None] | None = None
+    initial: dict[Location, Value] = field(default_factory=dict)
+    fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -245,3 +248,12 @@ def merge_states(condition: Truth, a: State, b: State) -> State:
     }
     memory = _merge_maps(condition, a.memory, b.memory, a.zeroed)
     return State(a.condition | b.condition, memory, frames, a.frame, a.zeroed)
+
+
+def in_bits(word: Word, bits: int | None) -> Word:
+    """What a field of ``word``'s type, of ``bits`` where it is a bit-field, holds."""
+    if bits is None:
+        return word
+    if not word.ctype.signed:
+        return word & ((1 << bits) - 1)
+    return word.cast(CType(bits, True)).cast(word.ctype)

@@ -17,8 +17,15 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.core import in_bits, zero_of
-from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
+from bounceproof.source.eval.core import zero_of
+from bounceproof.source.eval.memory import (
+    Location,
+    Pointer,
+    Poison,
+    State,
+    Value,
+    in_bits,
+)
 from bounceproof.source.eval.paths import Outcome, PathEnds
 from bounceproof.source.extract.machine import Layout, Machine, initialiser
 from bounceproof.source.program.program import Program

@@ -13,8 +13,7 @@ from bounceproof.models.request import Cell, Pool
 from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.arguments import named
-from bounceproof.source.eval.core import in_bits
-from bounceproof.source.eval.memory import Address, Poison, State, Value
+from bounceproof.source.eval.memory import Address, Poison, State, Value, in_bits
 from bounceproof.source.eval.paths import Outcome, PathEnds
 from bounceproof.source.extract.cut import Fresh, changed
 from bounceproof.source.extract.loops import Loops, Span

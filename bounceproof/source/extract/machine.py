@@ -10,7 +10,6 @@ from bounceproof.models.word import INT, S64, U8, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.bits import bit_place
-from bounceproof.source.eval.core import in_bits
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.linked import join
 from bounceproof.source.eval.memory import (
@@ -20,6 +19,7 @@ from bounceproof.source.eval.memory import (
     Pointer,
     State,
     Value,
+    in_bits,
 )
 from bounceproof.source.eval.outside import IOVA_BASE
 from bounceproof.source.program.program import Program

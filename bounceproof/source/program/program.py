@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import tree_sitter_c
@@ -19,6 +19,7 @@ from bounceproof.source.cparse.declare import base_type, declarator, text_of
 from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
+from bounceproof.source.program.assigned import macro_text, may_assign
 from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
 from bounceproof.source.program.unread import (
     Known,
@@ -49,12 +50,16 @@ class Field:
 
 @dataclass(slots=True)
 class Global:
-    """A variable of a file; ``fixed`` where it is const and its value is given."""
+    """A variable of a file; ``fixed`` where it is const and its value is given.
+
+    ``rival``: another file that has a variable of that name, or "".
+    """
 
     file: str
     type: c.Type
     value: c.Expr | None
     fixed: bool = False
+    rival: str = ""
 
 
 @dataclass(slots=True)
@@ -92,6 +97,8 @@ class Program:
         self._unit = Unit("", "")
         self._unread: list[tuple[NotUnderstood, str]] = []
         self._undefined: dict[str, NotUnderstood] = {}
+        self._assigned: dict[str, bool] = {}
+        self._declared: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._load(page_size.bit_length() - 1)
 
     def _load(self, page_shift: int) -> None:
@@ -206,19 +213,32 @@ class Program:
         for child in node.children_by_field_name("declarator"):
             value = None
             shape = child
+            initial = child.child_by_field_name("value")
             if child.type == "init_declarator":
                 shape = child.child_by_field_name("declarator") or child
-                initial = child.child_by_field_name("value")
                 value = self._value(initial) if initial else None
             name, ctype = declarator(shape, base)
             if isinstance(ctype, c.FunctionType) or not name:
                 continue
-            old = self.globals.get(name)
-            if old is None or old.value is None:
-                const = any(text_of(part) == "const" for part in node.children)
-                fixed = const and value is not None
-                fixed = fixed and not isinstance(ctype, c.PointerType)
-                self.globals[name] = Global(file, ctype, value, fixed)
+            end = initial.start_byte if initial else child.end_byte
+            span = child.start_byte, end
+            self._declared.setdefault((file, name), []).append(span)
+            const = any(text_of(part) == "const" for part in node.children)
+            fixed = const and value is not None and not _points(ctype)
+            self._add_variable(name, Global(file, ctype, value, fixed))
+
+    def _add_variable(self, name: str, found: Global) -> None:
+        """A variable; of two of one name in one file, the one with a value."""
+        old = self.globals.get(name)
+        if old is None:
+            self.globals[name] = found
+            return
+        rival = old.rival
+        if found.file != old.file:
+            rival = rival or found.file
+        elif old.value is None:
+            old = found
+        self.globals[name] = replace(old, rival=rival)
 
     def _add_typedef(self, node: Syntax) -> None:
         kind = node.child_by_field_name("type")
@@ -386,10 +406,25 @@ class Program:
 
     def assigns(self, name: str) -> bool:
         """Whether code may assign the variable ``name`` (by its spelling)."""
-        change = re.compile(
-            rf"(?<![\w.>]){re.escape(name)}\s*([-+*/|&^]?=(?!=)|\+\+|--)|&{name}\b"
-        )
-        return any(change.search(unit.text) for unit in self.units.values())
+        if name not in self._assigned:
+            found = dict.get(self.globals, name)
+            array = found is not None and isinstance(found.type, c.ArrayType)
+            units = self.units.values()
+            texts = [self._undeclared(unit, name) for unit in units]
+            texts += [macro_text(unit.source) for unit in units]
+            self._assigned[name] = may_assign(name, texts, array=array)
+        return self._assigned[name]
+
+    def _undeclared(self, unit: Unit, name: str) -> str:
+        """The text of ``unit`` without what declares the variable ``name``."""
+        spans = self._declared.get((unit.file, name), ())
+        if not spans:
+            return unit.text
+        data = unit.text.encode("utf-8", "surrogateescape")
+        ends = [0, *(end for _, end in spans)]
+        starts = [*(start for start, _ in spans), len(data)]
+        kept = [data[end:start] for end, start in zip(ends, starts, strict=True)]
+        return b" ".join(kept).decode("utf-8", "replace")
 
     def _own_units(self) -> list[Unit]:
         return [unit for file, unit in self.units.items() if file != OUTSIDE]
@@ -423,3 +458,10 @@ def _bits_after(shape: Syntax) -> int | None:
     if following is None or following.type != "bitfield_clause":
         return None
     return parse_integer(text_of(following).lstrip(": ").strip("() "))
+
+
+def _points(kind: c.Type) -> bool:
+    """Whether it is a pointer or an array of such: const is then what they point to."""
+    while isinstance(kind, c.ArrayType):
+        kind = kind.of
+    return isinstance(kind, c.PointerType)
