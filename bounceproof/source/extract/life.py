@@ -7,6 +7,7 @@ fills and maps is recorded, and syncs and the end of the mapping run on from the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -88,6 +89,16 @@ class Step:
         return self.to, ite(self.condition, self.to + self.size, self.to)
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """``what`` is done, what it left in the slots, what happened, and its result."""
+
+    what: str
+    record: Record
+    events: tuple[Event, ...]
+    result: Value
+
+
 class SourceLife:
     """The :class:`~bounceproof.models.lifetime.Life` of mappings in ``cell``."""
 
@@ -98,9 +109,10 @@ class SourceLife:
         entry: c.Function,
         shape: Shape,
         fresh: Fresh,
+        machine: type[LiveMachine] = LiveMachine,
     ) -> None:
         self._program, self._cell, self._entry = program, cell, entry
-        self._machine = LiveMachine(program, cell, shape, fresh)
+        self._machine = machine(program, cell, shape, fresh)
         self._placed: Placed | None = None
         self._stories: dict[int, Story] = {}
         self._releases: Release | None = None
@@ -363,6 +375,24 @@ class SourceLife:
         if area not in machine.record.stated:
             return TRUE
         return machine.record.value(area, Word(0, U64)).cast(U64).eq(machine.used)
+
+    # Step by step.
+
+    @property
+    def machine(self) -> LiveMachine:
+        """What the life is evaluated on."""
+        return self._machine
+
+    def steps(self, placed: Placed, offset: Word, length: Word) -> Iterator[Stage]:
+        """The mapping in each direction, and syncs of ``length`` bytes from ``offset``
+        on."""
+        machine = self._machine
+        for direction in IN_C:
+            story = self._story(placed, direction)
+            yield Stage("a mapping", story.record, story.events, story.result)
+            if self._cell.path in SYNCS:
+                self._sync(placed, direction, offset, length)
+                yield Stage("a sync", machine.record, tuple(machine.events), NOTHING)
 
     # Running on.
 

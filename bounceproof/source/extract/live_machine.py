@@ -84,6 +84,11 @@ class LiveMachine(RecordMachine):
 
     # The search.
 
+    @property
+    def index(self) -> Word:
+        """Where in the area the slot is."""
+        return self.slot
+
     def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
         """Run the search up to its loop, take the slot, and run what follows."""
         function = self.shape.function
@@ -99,7 +104,7 @@ class LiveMachine(RecordMachine):
             state = self._only(self.execute(shape.loop.init, state), shape.loop, "next")
         self._forget(state)
         at = (state.frame, shape.index)
-        self.store(state, at, self.local_types[shape.index], self.slot, shape.loop)
+        self.store(state, at, self.local_types[shape.index], self.index, shape.loop)
         ends = [
             outcome
             for outcome in self.execute(shape.loop.body, state)

@@ -13,7 +13,7 @@ from bounceproof.models.search import Found, NoLife
 from bounceproof.models.word import TRUE, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood, UnknownSearch, UnprovedCaller
-from bounceproof.source.extract.any_pool import state_pool
+from bounceproof.source.extract.any_pool import has_areas, state_pool
 from bounceproof.source.extract.caller import UNMAPS, CallerMachine
 from bounceproof.source.extract.caller_proof import (
     Asked,
@@ -22,6 +22,11 @@ from bounceproof.source.extract.caller_proof import (
     prove_caller,
 )
 from bounceproof.source.extract.driver import Driver
+from bounceproof.source.extract.elsewhere import (
+    ElsewhereMachine,
+    any_placed,
+    prove_elsewhere,
+)
 from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.life import SourceLife
@@ -96,6 +101,7 @@ class SourceKernel:
         self._geometries: dict[int, SlotGeometry] = {}
         self._judged: Judged | None = None
         self.leftovers: Leftovers | None = None
+        self._alike: dict[Cell, str | None] = {}
         self._lives: dict[tuple[Cell, Leftovers | None], SourceLife] = {}
 
     @property
@@ -365,6 +371,7 @@ class SourceKernel:
             program, shape = self.program(cell.page_size), self.shape(cell)
             entry, fresh = self._required_entry(cell), self._prover.fresh
             life = SourceLife(program, cell, entry, shape, fresh)
+            self._require_alike(cell, life, entry)
             life.leave(self._of_others())
             if self.leftovers is not None:
                 life.leave(self.leftovers)
@@ -383,6 +390,26 @@ class SourceKernel:
             return arrays[name].at(element)
 
         return Leftovers(frozenset(OF_MAPPINGS), anything)
+
+    def _require_alike(self, cell: Cell, near: SourceLife, entry: c.Function) -> None:
+        """UnprovedCaller unless a mapping is proved to be treated in every area as in
+        the first."""
+        if cell not in self._alike and has_areas(near.machine):
+            prover = self._prover
+            assert prover is not None
+            program, shape = self.program(cell.page_size), self.shape(cell)
+            request, _, _, known = any_request(prover, cell, cell.page_size)
+            mapping, slots = self.mapping(cell, request), self.geometry(cell.page_size)
+            placed, fits = any_placed(prover, near, cell, slots, request, mapping)
+            far = SourceLife(
+                program, cell, entry, shape, prover.fresh, ElsewhereMachine
+            )
+            refusal = prove_elsewhere(prover, near, far, placed, known & fits)
+            self._alike[cell] = None if refusal is None else refusal.reason
+        reason = self._alike.get(cell)
+        if reason is not None:
+            need = f"slots that are treated alike in every area: {reason}"
+            raise UnprovedCaller(entry.file, entry.line, f"{entry.name}()", need)
 
     def shape(self, cell: Cell) -> Shape:
         """The search's loop, as the proof of its rule has it; else UnknownSearch."""
