@@ -132,16 +132,16 @@ def any_placed(
 def prove_elsewhere(
     prover: Prover, near: SourceLife, far: SourceLife, placed: Placed, known: Truth
 ) -> Refusal | None:
-    """None where no step of a mapping's life is another in another area than the first.
+    """None where making a mapping is the same in another area as in the first.
 
-    The end of a mapping is left out: what it makes of list[], used and index is proved
-    in :mod:`~bounceproof.source.extract.freelist_code`.  Raises NotUnderstood.
+    Syncs and the end are left out: they read what the mapping left in its slots, and
+    what the end makes of list[], used and index is proved in
+    :mod:`~bounceproof.source.extract.freelist_code`.  Raises NotUnderstood.
     """
     machine = far.machine
     assert isinstance(machine, ElsewhereMachine)
     element = prover.fresh("any slot", S64)
-    offset, length = prover.fresh("sync_offset", U64), prover.fresh("sync_size", U64)
-    ours, theirs = (life.steps(placed, offset, length) for life in (near, far))
+    ours, theirs = (life.steps(placed) for life in (near, far))
     due = []
     for one, other in zip(ours, theirs, strict=True):
         broken = _records(one.record, other.record, machine.areas[0], element)
@@ -152,7 +152,9 @@ def prove_elsewhere(
     size, orig = placed.request.size, placed.request.orig_addr
     fields = {"size": size, "orig_addr": orig, "slot": placed.slot}
     fields |= machine.where._asdict()
-    return prover.impossible(due, known & machine.known, fields)
+    known = known & machine.known
+    answers = (prover.impossible([one], known, fields) for one in due)
+    return next((refusal for refusal in answers if refusal is not None), None)
 
 
 def _records(one: Record, other: Record, areas: object, element: Word) -> Truth:

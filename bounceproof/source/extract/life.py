@@ -383,16 +383,11 @@ class SourceLife:
         """What the life is evaluated on."""
         return self._machine
 
-    def steps(self, placed: Placed, offset: Word, length: Word) -> Iterator[Stage]:
-        """The mapping in each direction, and syncs of ``length`` bytes from ``offset``
-        on."""
-        machine = self._machine
+    def steps(self, placed: Placed) -> Iterator[Stage]:
+        """The mapping, in each direction."""
         for direction in IN_C:
             story = self._story(placed, direction)
             yield Stage("a mapping", story.record, story.events, story.result)
-            if self._cell.path in SYNCS:
-                self._sync(placed, direction, offset, length)
-                yield Stage("a sync", machine.record, tuple(machine.events), NOTHING)
 
     # Running on.
 
