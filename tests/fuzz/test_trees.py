@@ -25,7 +25,7 @@ from tests.fuzz.edits import edited
 from tests.source.lives import texts
 from tests.source.mails import BEFORE, FILE, mail, quoted, series
 from tests.source.shapes import CIRCULAR, COUNTED
-from tests.source.trees import SWIOTLB, DictStore
+from tests.source.trees import SWIOTLB, DictStore, proved_kernel
 
 seeds = st.integers(0, 1 << 32)
 BUSY = frozenset((3, 4))
@@ -49,7 +49,7 @@ def questions(kernel: TreeKernel) -> Iterator[Callable[[], object]]:
 
 
 def ask(files: dict[str, str]) -> None:
-    kernel = TreeKernel(Tree(DictStore(files), "t"))
+    kernel = proved_kernel(Tree(DictStore(files), "t"))
     for question in questions(kernel):
         try:
             question()

@@ -19,7 +19,7 @@ from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.tree.tree import Tree
 from tests.source import lives
-from tests.source.trees import DictStore
+from tests.source.trees import DictStore, proved_kernel
 from tools.c_mutants.ask import PROPERTIES
 from tools.c_mutants.generate import Generator, Mutant
 from tools.c_mutants.study import QUICK
@@ -54,7 +54,7 @@ def name_of(mutant: Mutant) -> str:
 def kernel(mutant: Mutant) -> TreeKernel:
     """The small tree with ``mutant``'s change."""
     texts = {**lives.texts(), mutant.file: mutant.new}
-    return TreeKernel(Tree(DictStore(texts), "mutant"))
+    return proved_kernel(Tree(DictStore(texts), "mutant"))
 
 
 @cache

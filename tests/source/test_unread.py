@@ -25,7 +25,7 @@ from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree, open_tree
 from tests.conftest import Run
 from tests.source.lives import DMA_IOMMU, texts
 from tests.source.test_debian import archive_of
-from tests.source.trees import SWIOTLB, DictStore, small_program
+from tests.source.trees import SWIOTLB, DictStore, proved_kernel, small_program
 
 NVME = next(device for device in DEVICES if device.name == "nvme")
 DOMAIN = Domain(NVME, page_size=4096)
@@ -45,7 +45,7 @@ BROKEN_LINES = [
 
 
 def kernel(held: dict[str, str]) -> TreeKernel:
-    return TreeKernel(Tree(DictStore(held), "tree"))
+    return proved_kernel(Tree(DictStore(held), "tree"))
 
 
 def readable(tree: TreeKernel) -> dict[tuple[Path, int], bool]:
