@@ -325,7 +325,8 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
         return _shown_by_history(prop, model, cell, point)
     outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
-        return not outcome["ok"]
+        masked = isinstance(model, BuiltinKernel) and refused(model, cell, point)
+        return not outcome["ok"] and not masked
     if prop is Property.HALTS:
         return bool(outcome["hang"])
     if prop is Property.FINDS:

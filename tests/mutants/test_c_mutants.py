@@ -42,7 +42,7 @@ def test_a_patch_makes_the_mutant() -> None:
     texts = lives.texts()
     for mutant in c_sample.drawn():
         changes = parse_patch(mutant.patch.encode(), "mutant")
-        assert apply_patch(changes, texts.get, "mutant") == {mutant.file: mutant.new}
+        assert apply_patch(changes, texts.get).files == {mutant.file: mutant.new}
 
 
 def test_every_kind_is_drawn() -> None:
