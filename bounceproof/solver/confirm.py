@@ -77,7 +77,8 @@ def taken_slots(
     """The slots in use where ``prop`` breaks at ``point``; None for an empty pool."""
     if cell.pool_kind is PoolKind.TRANSIENT:
         return None
-    if "free_slot" in point:
+    hunted = isinstance(model, RunsItself) and "free_slot" in point
+    if prop is Property.FINDS or (hunted and prop is not Property.FITS):
         return _all_but(point, point["free_slot"], _asked(model, cell, point))
     if prop is Property.HALTS:
         if "free_every" in point:
