@@ -101,6 +101,8 @@ class Guesser:
         run = self._run(sample)
         for indices in self._indices(align_mask, totals[0]):
             masks = self._masks(indices, align_mask, totals[0])
+            if not masks.stride:
+                continue
             for rule in _kinds(masks, self._last):
                 for relations in _relations(run, indices, rule, self._last):
                     found = Hypothesis(rule, relations)
@@ -297,8 +299,10 @@ def _stands(
         due = Obligations(
             machine, run, sample.given, sample.slots, found.rule, found.relations
         )
+        if any(flag_array(one.broken, sample.count).any() for one in due.at_entry()):
+            return False
         known = flag_array(due.invariant, sample.count)
-        return not any(
+        return bool(known.any()) and not any(
             (known & flag_array(one.broken, sample.count)).any() for one in due.all()
         )
     except NotUnderstood:

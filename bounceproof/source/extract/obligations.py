@@ -141,6 +141,16 @@ class Obligations:
 
     # The obligations.
 
+    def at_entry(self) -> Iterator[Obligation]:
+        """That :attr:`invariant` holds where the loops begin.
+
+        It must not be assumed for that: what can never hold would prove anything.
+        """
+        for arrival in self._run.run.arrivals:
+            began = arrival.condition & arrival.origin.eq(0)
+            broken = began & ~self._arrives(arrival)
+            yield Obligation(f"the way to {self._named(arrival.target)}", broken)
+
     def all(self) -> Iterator[Obligation]:
         """Every obligation; where none can be broken, the code's search is the rule's.
 

@@ -147,7 +147,7 @@ def _attempt(
     given, known = _any_call(prover, page, key, machine.slot_geometry)
     run = machine.search(given, prover.fresh, slots)
     due = Obligations(machine, run, given, slots, found.rule, found.relations)
-    known = known & due.invariant
+    entry = list(due.at_entry())
     fields = {
         "size": given.alloc_size,
         "orig_addr": given.orig_addr,
@@ -159,7 +159,10 @@ def _attempt(
     for head in run.run.heads:
         fields |= {f"{name}@{head.number}": v for name, v in head.values.items()}
     every = list(due.all())
-    refusal = prover.impossible(every, known & slots.consistent(), fields)
+    known = known & slots.consistent()
+    refusal = prover.impossible(entry, known, fields)
+    if refusal is None:
+        refusal = prover.impossible(every, known & due.invariant, fields)
     return refusal, run.run.heads
 
 
