@@ -112,6 +112,10 @@ def test_a_path_that_is_unread_is_unknown(before: str) -> None:
     except SourceError as error:
         assert DMA_IOMMU in str(error)
         return
+    assert found.verdict is Verdict.UNKNOWN
+    if not found.cells:
+        assert DMA_IOMMU in str(found.reason)
+        return
     by_path = {cell.cell.path: cell for cell in found.cells}
     assert by_path[Path.DIRECT].verdict is Verdict.HOLDS
     assert by_path[Path.IOMMU].verdict is Verdict.UNKNOWN
