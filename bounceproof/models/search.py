@@ -57,6 +57,11 @@ class NotRead(Exception):
     """What the code does in a cell is not read off it; the message says why."""
 
 
+class LimitOpen(NotRead):
+    """What the driver's limit is depends on more than the cell; the message says on
+    what."""
+
+
 class NoLife(NotRead, NoClosedForm):
     """How a mapping of a cell ends is not read off the code."""
 

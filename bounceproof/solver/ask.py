@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
-from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
+from bounceproof.models.search import LimitOpen, NoClosedForm, NoSearchRule, NotRead
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
 from bounceproof.solver.apart import ask_apart, parts_of, together
@@ -236,7 +236,7 @@ def _check(
 ) -> Checked:
     try:
         every = cells_with_limits(model, domain)
-    except NotRead as reason:
+    except LimitOpen as reason:
         why = str(reason)
         unanswered = tuple(_unanswered(prop, why) for prop in properties)
         return Checked(model, domain, unanswered)

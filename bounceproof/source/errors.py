@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bounceproof.errors import InputError
-from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
+from bounceproof.models.search import LimitOpen, NoClosedForm, NoSearchRule, NotRead
 
 
 class SourceError(InputError):
@@ -51,6 +51,10 @@ class UnprovedCaller(NotUnderstood, NoClosedForm):
     def of(cls, error: NotUnderstood) -> UnprovedCaller:
         """The same complaint, of what surrounds the search."""
         return cls(error.file, error.line, error.text, error.need)
+
+
+class UnprovedLimit(NotUnderstood, LimitOpen):
+    """A limit is not proved to be the same for all pools."""
 
 
 class UninitialisedRead(NotUnderstood):

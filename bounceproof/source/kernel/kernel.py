@@ -12,7 +12,12 @@ from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, Searc
 from bounceproof.models.search import Found, NoLife
 from bounceproof.models.word import TRUE, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.errors import NotUnderstood, UnknownSearch, UnprovedCaller
+from bounceproof.source.errors import (
+    NotUnderstood,
+    UnknownSearch,
+    UnprovedCaller,
+    UnprovedLimit,
+)
 from bounceproof.source.extract.any_pool import has_areas, state_pool
 from bounceproof.source.extract.caller import UNMAPS, CallerMachine
 from bounceproof.source.extract.caller_proof import (
@@ -227,7 +232,7 @@ class SourceKernel:
         refusal = self._prover.impossible(due, known, fields)
         if refusal is not None:
             need = f"a limit that is the same for all pools, not so: {refusal.reason}"
-            raise NotUnderstood("kernel/dma/swiotlb.c", 0, f"{name}()", need)
+            raise UnprovedLimit("kernel/dma/swiotlb.c", 0, f"{name}()", need)
 
     def max_mapping_size(self, cell: Cell) -> int:
         """dma_max_mapping_size() in bytes for a device that bounces."""
