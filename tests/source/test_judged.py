@@ -244,7 +244,8 @@ def test_renamed_and_removed_files(tree: Path, run: Run) -> None:
         "check", str(tree), "--patch", str(tree.parent / "0.patch"), *DIRECT, "--json"
     )
     answers = [answer["properties"][0] for answer in (same, moved.json)]
-    assert answers[0]["counterexample"] == answers[1]["counterexample"]
+    one, two = ({**a["counterexample"], "kernel": ""} for a in answers)
+    assert one == two
     with pytest.raises(PatchError, match=r"0\.patch: leaves no .*: renamed to x/y\.S"):
         judged(tree, move.replace("kernel/dma/bounce.c", "x/y.S"))
     away = mail(diff(TEXT, "", SWIOTLB), "swiotlb: away")
