@@ -125,9 +125,24 @@ class CallerProof:
         self._machine, self._run, self._asked = machine, run, asked
         self._orders = orders
 
+    def at_entry(self) -> Iterator[Obligation]:
+        """That the loops begin as :attr:`invariant` says, which is not assumed."""
+        for arrival in self._run.run.arrivals:
+            began = arrival.condition & arrival.origin.eq(0)
+            inside = self._within(arrival.target, arrival.values)
+            yield Obligation("the way to the first area", began & ~inside)
+
     @property
     def invariant(self) -> Truth:
         """What holds at the loops' heads, and of what searches return."""
+        known = self.calls_known
+        for head in self._run.run.heads:
+            known = known & self._within(head.number, head.known)
+        return known
+
+    @property
+    def calls_known(self) -> Truth:
+        """What is known of the request, the pool and what searches return."""
         known = self._asked.known
         if not self._machine.has_areas:
             known = known & self._asked.pool.nareas.eq(1)
@@ -136,8 +151,6 @@ class CallerProof:
             inside = (slot >= 0) & (slot < _MOST_SLOTS)
             known = known & (inside | slot.eq(Word(-1, INT)))
             known = known & (self._first(call) | self._in_granule(call))
-        for head in self._run.run.heads:
-            known = known & self._within(head.number, head.known)
         return known
 
     # The order of the areas.
@@ -343,7 +356,10 @@ def prove_caller(
         pool = asked.pool
         fields |= {"pool_start": pool.start, "nareas": pool.nareas, "cpu": pool.cpu}
         fields["direction"] = pool.direction
-        failed = prover.impossible(list(proof.all()), proof.invariant, fields)
+        began = list(proof.at_entry())
+        failed = prover.impossible(began, proof.calls_known, fields)
+        if failed is None:
+            failed = prover.impossible(list(proof.all()), proof.invariant, fields)
         if failed is None:
             return None
         refusal = refusal or failed
