@@ -18,6 +18,7 @@ from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import ENABLED, compiled, wrap64
+from bounceproof.simulator.decisions import decisions
 
 Column: TypeAlias = NDArray[np.int64]
 
@@ -34,6 +35,8 @@ INPUTS = (
     "orig_addr",
     "size",
 )
+SPECIALISED = 200_000
+"""Requests from which on a function of the state's own is worth its compilation."""
 OUTPUTS = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang", "refused")
 
 
@@ -66,7 +69,7 @@ def _search(
     nareas: int,
     start: int,
 ) -> int:
-    slots = nslabs // nareas
+    slots = nslabs if nareas == 1 else nslabs // nareas
     for area in range(nareas):
         slot = e.search_area(
             k,
@@ -136,24 +139,24 @@ def _one(
 def _run(
     k: Any, lst: Any, alloc_size: Any, orig: Any, pad: Any, a: Any, out: Any
 ) -> None:
-    for r in range(a.shape[1]):
+    for r in range(len(a[0])):
         row = _one(
             k,
             lst,
             alloc_size,
             orig,
             pad,
-            a[0, r],
-            a[1, r],
-            a[2, r],
-            a[3, r],
-            a[4, r],
-            a[5, r],
-            a[6, r],
-            a[7, r],
-            a[8, r],
-            a[9, r],
-            a[10, r],
+            a[0][r],
+            a[1][r],
+            a[2][r],
+            a[3][r],
+            a[4][r],
+            a[5][r],
+            a[6][r],
+            a[7][r],
+            a[8][r],
+            a[9][r],
+            a[10][r],
         )
         for field in range(8):
             out[field, r] = row[field]
@@ -173,16 +176,16 @@ def run_batch(state: KernelState, batch: Batch) -> dict[str, Column]:
     ``slot`` does.
     """
     count, nslabs = len(batch), int(batch.columns["nslabs"].max(initial=0))
-    rows = np.empty((len(INPUTS), count), dtype=np.int64)
-    for place, name in enumerate(INPUTS):
-        rows[place] = batch.columns[name]
+    rows = tuple(np.ascontiguousarray(batch.columns[name]) for name in INPUTS)
     out = np.empty((len(OUTPUTS), count), dtype=np.int64)
     lst, codes = empty_list(nslabs), c.codes(state)
     kinds = (np.int64, np.int64, np.int16)
     sizes, origs, pads = (np.zeros(nslabs, dtype=kind) for kind in kinds)
     if ENABLED:
-        _run(codes, lst, sizes, origs, pads, rows, out)
+        known = decisions(state) if count >= SPECIALISED else codes
+        _run(known, lst, sizes, origs, pads, rows, out)
     else:
-        for r, row in enumerate(rows.T.tolist()):
+        each = zip(*(row.tolist() for row in rows), strict=True)
+        for r, row in enumerate(each):
             out[:, r] = _one(codes.tolist(), lst, sizes, origs, pads, *row)
     return dict(zip(OUTPUTS, out, strict=True))

@@ -33,7 +33,7 @@ if ENABLED:
 
     def compiled(function: F) -> F:
         """Compile on first call; the machine code is cached where a folder is had."""
-        options: Any = {"nogil": True, "error_model": "numpy"}
+        options: Any = {"nogil": True, "error_model": "numpy", "forceinline": True}
         made: Any
         try:
             made = numba.njit(cache=True, **options)(function)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
 from bounceproof.models.state import Inadmissible, KernelState
+from bounceproof.simulator.batch import OUTPUTS, run_batch
+from bounceproof.simulator.decisions import decisions
 from tests.agreement.draws import disagreement, draw
 
 THREAD = [
@@ -49,6 +52,27 @@ def test_unrolled_formulas_and_loop_agree(name: str) -> None:
             asked += 1
             trouble = disagreement(state, drawn, bound)
             assert trouble is None, trouble
+
+
+@pytest.mark.parametrize("name", ["v5.10.223", "v6.1.192", "v6.6+will-v3", "v7.3.4"])
+def test_decision_points_that_are_compiled_in_change_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, state = np.random.default_rng(20240217), kernel_state(name)
+    for _ in range(8):
+        batch = draw(rng, state, 1000).batch
+        by_array = run_batch(state, batch)
+        with monkeypatch.context() as patched:
+            patched.setattr("bounceproof.simulator.batch.SPECIALISED", 0)
+            by_type = run_batch(state, batch)
+        for field in OUTPUTS:
+            assert np.array_equal(by_array[field], by_type[field]), field
+
+
+def test_each_state_has_a_function_of_its_own() -> None:
+    one, other = (decisions(kernel_state(name)) for name in ("v6.6", "v6.12"))
+    assert numba.typeof(one) == numba.typeof(decisions(kernel_state("v6.6")))
+    assert numba.typeof(one) != numba.typeof(other)
 
 
 @pytest.mark.slow
