@@ -12,6 +12,8 @@ from typing import Any
 
 import z3
 
+from bounceproof.solver.parts import bits_of, is_number, key_of, kind_of, parts_of
+
 Term = Any
 _MOST_KEPT = 50_000
 _known: dict[int, tuple[Term, int]] = {}
@@ -19,14 +21,14 @@ _known: dict[int, tuple[Term, int]] = {}
 
 def upper_bound(term: Term) -> int:
     """The largest unsigned value that ``term`` may have, or a larger number."""
-    key = term.get_id()
+    key = key_of(term)
     held = _known.get(key)
     if held is not None:
         return held[1]
     if len(_known) >= _MOST_KEPT:
         _known.clear()
-    top: int = (1 << term.size()) - 1
-    rule = _RULES.get(term.decl().kind())
+    top: int = (1 << bits_of(term)) - 1
+    rule = _RULES.get(kind_of(term))
     bound = top if rule is None else min(top, rule(term, top))
     _known[key] = term, bound
     return bound
@@ -37,64 +39,64 @@ def _numeral(term: Term, top: int) -> int:
 
 
 def _inner(term: Term, top: int) -> int:
-    return upper_bound(term.arg(0))
+    return upper_bound(parts_of(term)[0])
 
 
 def _sign_extended(term: Term, top: int) -> int:
-    inner = term.arg(0)
-    negative: bool = upper_bound(inner) >> (inner.size() - 1) != 0
+    inner = parts_of(term)[0]
+    negative: bool = upper_bound(inner) >> (bits_of(inner) - 1) != 0
     return top if negative else upper_bound(inner)
 
 
 def _concatenated(term: Term, top: int) -> int:
     bound = 0
-    for part in term.children():
-        bound = (bound << part.size()) + upper_bound(part)
+    for part in parts_of(term):
+        bound = (bound << bits_of(part)) + upper_bound(part)
     return bound
 
 
 def _extracted(term: Term, top: int) -> int:
     low: int = term.params()[1]
-    return upper_bound(term.arg(0)) >> low
+    return upper_bound(parts_of(term)[0]) >> low
 
 
 def _sum(term: Term, top: int) -> int:
     """Above ``top`` it may wrap, and is anything."""
-    return sum(upper_bound(part) for part in term.children())
+    return sum(upper_bound(part) for part in parts_of(term))
 
 
 def _product(term: Term, top: int) -> int:
     bound = 1
-    for part in term.children():
+    for part in parts_of(term):
         bound *= upper_bound(part)
     return bound
 
 
 def _conjunction(term: Term, top: int) -> int:
-    return min(upper_bound(part) for part in term.children())
+    return min(upper_bound(part) for part in parts_of(term))
 
 
 def _disjunction(term: Term, top: int) -> int:
-    widest = max(upper_bound(part) for part in term.children())
+    widest = max(upper_bound(part) for part in parts_of(term))
     return (1 << widest.bit_length()) - 1
 
 
 def _chosen(term: Term, top: int) -> int:
-    return max(upper_bound(term.arg(1)), upper_bound(term.arg(2)))
+    return max(upper_bound(parts_of(term)[1]), upper_bound(parts_of(term)[2]))
 
 
 def _shifted_left(term: Term, top: int) -> int:
-    if not z3.is_bv_value(term.arg(1)):
+    if not is_number(parts_of(term)[1]):
         return top
-    shift: int = min(term.arg(1).as_long(), term.size())
-    return upper_bound(term.arg(0)) << shift
+    shift: int = min(parts_of(term)[1].as_long(), bits_of(term))
+    return upper_bound(parts_of(term)[0]) << shift
 
 
 def _shifted_right(term: Term, top: int) -> int:
-    if not z3.is_bv_value(term.arg(1)):
-        return upper_bound(term.arg(0))
-    shift: int = min(term.arg(1).as_long(), term.size())
-    return upper_bound(term.arg(0)) >> shift
+    if not is_number(parts_of(term)[1]):
+        return upper_bound(parts_of(term)[0])
+    shift: int = min(parts_of(term)[1].as_long(), bits_of(term))
+    return upper_bound(parts_of(term)[0]) >> shift
 
 
 _RULES: dict[int, Callable[[Term, int], int]] = {
@@ -116,14 +118,14 @@ _RULES: dict[int, Callable[[Term, int], int]] = {
 
 def decided_less(a: Term, b: Term, bits: int, signed: bool) -> bool | None:
     """``a < b`` where the bounds decide it, else None."""
-    if not z3.is_bv_value(a) and not z3.is_bv_value(b):
+    if not is_number(a) and not is_number(b):
         return None
     most = upper_bound(a), upper_bound(b)
     if signed and max(most) >= 1 << (bits - 1):
         return None
-    if z3.is_bv_value(b) and most[0] < most[1]:
+    if is_number(b) and most[0] < most[1]:
         return True
-    if z3.is_bv_value(a) and most[0] >= most[1]:
+    if is_number(a) and most[0] >= most[1]:
         return False
     return False if most[1] == 0 else None
 
@@ -131,30 +133,30 @@ def decided_less(a: Term, b: Term, bits: int, signed: bool) -> bool | None:
 def decided_equal(a: Term, b: Term) -> bool | None:
     """``a == b`` where the bounds decide it, else None."""
     for one, two in ((a, b), (b, a)):
-        if z3.is_bv_value(two) and upper_bound(one) < two.as_long():
+        if is_number(two) and upper_bound(one) < two.as_long():
             return False
     return None
 
 
 def low_zeros(term: Term) -> int:
     """Low bits of ``term`` that are 0 whatever its value."""
-    kind, bits = term.decl().kind(), int(term.size())
-    if z3.is_bv_value(term):
+    kind, bits = kind_of(term), bits_of(term)
+    if is_number(term):
         value = int(term.as_long())
         return bits if value == 0 else (value & -value).bit_length() - 1
     if kind == z3.Z3_OP_CONCAT:
-        last = term.children()[-1]
+        last = parts_of(term)[-1]
         below = low_zeros(last)
-        rest = term.children()[:-1]
-        return below + low_zeros(rest[-1]) if below == last.size() else below
+        rest = parts_of(term)[:-1]
+        return below + low_zeros(rest[-1]) if below == bits_of(last) else below
     if kind == z3.Z3_OP_BMUL:
-        return min(bits, sum(low_zeros(part) for part in term.children()))
+        return min(bits, sum(low_zeros(part) for part in parts_of(term)))
     if kind == z3.Z3_OP_BAND:
-        return max(low_zeros(part) for part in term.children())
+        return max(low_zeros(part) for part in parts_of(term))
     if kind == z3.Z3_OP_ZERO_EXT:
-        return low_zeros(term.arg(0))
-    if kind == z3.Z3_OP_BSHL and z3.is_bv_value(term.arg(1)):
-        return min(bits, int(term.arg(1).as_long()))
+        return low_zeros(parts_of(term)[0])
+    if kind == z3.Z3_OP_BSHL and is_number(parts_of(term)[1]):
+        return min(bits, int(parts_of(term)[1].as_long()))
     return 0
 
 
@@ -163,14 +165,14 @@ def split_shift(term: Term, shift: Term) -> Term | None:
 
     None where ``term`` is no such sum, or may wrap.
     """
-    if not z3.is_bv_value(shift):
+    if not is_number(shift):
         return None
     sum_ = z3.simplify(term)
-    if sum_.decl().kind() != z3.Z3_OP_BADD or _sum(sum_, 0) >> sum_.size():
+    if kind_of(sum_) != z3.Z3_OP_BADD or _sum(sum_, 0) >> bits_of(sum_):
         return None
     count = int(shift.as_long())
-    whole = [part for part in sum_.children() if low_zeros(part) >= count]
-    rest = [part for part in sum_.children() if low_zeros(part) < count]
+    whole = [part for part in parts_of(sum_) if low_zeros(part) >= count]
+    rest = [part for part in parts_of(sum_) if low_zeros(part) < count]
     if not whole or not count:
         return None
     shifted = [z3.LShR(part, shift) for part in whole]

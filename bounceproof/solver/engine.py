@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,9 +41,44 @@ class Answer:
 
 
 DEFAULT_TIMEOUT = 60.0
-SOON = 0.3
-"""Seconds after which a question is put in plainer words, to the second solver."""
+SMALL = 100
+"""Terms of a question that Z3 most often answers before it is put in plainer words."""
+SOON, EARLY, LATE = 0.3, 3.0, 3.0
+"""Seconds for Z3 with a small question; for the second solver with a plainer one, and
+then for Z3 with the question as it was, before the second solver has the rest."""
+_TERMS = z3.Probe("num-exprs")
+_MOST_KEPT = 1000
 z3.set_param("ctrl_c", False)
+
+
+class Answered:
+    """The last answers that more time would not change, by their very questions.
+
+    Z3 has one term for all that is written alike, as long as the term is kept.
+    """
+
+    def __init__(self, most: int = _MOST_KEPT) -> None:
+        self._most = most
+        self._known: OrderedDict[int, tuple[z3.BoolRef, Answer]] = OrderedDict()
+
+    def answer(self, question: z3.BoolRef) -> Answer | None:
+        """What was answered to ``question``, or None."""
+        held = self._known.get(question.get_id())
+        if held is None:
+            return None
+        self._known.move_to_end(question.get_id())
+        return held[1]
+
+    def keep(self, question: z3.BoolRef, answer: Answer) -> None:
+        """Remember ``answer``, unless it is unknown."""
+        if answer.status is Status.UNKNOWN:
+            return
+        self._known[question.get_id()] = question, answer
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+
+ANSWERED = Answered()
 
 
 def solver_version() -> str:
@@ -63,17 +99,42 @@ def _solver(seconds: float) -> z3.Solver:
     return solver
 
 
-def ask(
-    query: Query, seconds: float = DEFAULT_TIMEOUT, soon: float = SOON
-) -> Answer:
-    """One answer to ``query``, within ``seconds``; after ``soon`` in plainer words."""
+def ask(query: Query, seconds: float = DEFAULT_TIMEOUT) -> Answer:
+    """One answer to ``query``, within ``seconds``; what was answered is not asked."""
     if isinstance(query.question.raw, bool) and not query.question.raw:
         return Answer(Status.UNSAT)
     question = formula(query.question)
-    answer = _first(query.name, question, min(seconds, soon))
-    if answer.status is not Status.UNKNOWN or seconds <= soon:
-        return answer
-    return _after(query.name, question, seconds - soon)
+    answer = ANSWERED.answer(question)
+    if answer is None:
+        answer = _asked(query.name, question, seconds)
+        ANSWERED.keep(question, answer)
+    return answer
+
+
+def _asked(name: str, question: z3.BoolRef, seconds: float) -> Answer:
+    """Who answers soonest is asked first; who does not, later and for longer."""
+    if _small(question):
+        answer = _first(name, question, min(seconds, SOON))
+        if answer.status is not Status.UNKNOWN or seconds <= SOON:
+            return answer
+        seconds -= SOON
+    plainer = plain(question)
+    if seconds > EARLY + LATE:
+        early = _after(name, question, plainer, EARLY)
+        if early is not None:
+            return early
+        answer = _first(name, question, LATE)
+        if answer.status is not Status.UNKNOWN:
+            return answer
+        seconds -= EARLY + LATE
+    late = _after(name, question, plainer, seconds)
+    return late or Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+
+
+def _small(question: z3.BoolRef) -> bool:
+    goal = z3.Goal()
+    goal.add(question)
+    return bool(_TERMS(goal) <= SMALL)
 
 
 def _first(
@@ -85,16 +146,21 @@ def _first(
     return answer_of(solver, name)
 
 
-def _after(name: str, question: z3.BoolRef, seconds: float) -> Answer:
-    """What is said of the plainer question; Z3 confirms values of the first one."""
-    plainer = plain(question)
+def _after(
+    name: str, question: z3.BoolRef, plainer: z3.BoolRef, seconds: float
+) -> Answer | None:
+    """What is said of the plainer question; Z3 confirms values of the first one.
+
+    None where nothing is said within ``seconds``.
+    """
     said, values = decide(plainer, seconds)
     if said is Second.UNABLE:
-        return _first(name, plainer, seconds)
+        answer = _first(name, plainer, seconds)
+        return None if answer.status is Status.UNKNOWN else answer
     if said is Second.UNSAT:
         return Answer(Status.UNSAT)
     if said is Second.UNKNOWN:
-        return Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+        return None
     answer = _first(name, question, seconds, *values)
     if answer.status is Status.UNSAT:
         return Answer(Status.UNKNOWN, reason=f"{name}: the solvers disagree")

@@ -15,6 +15,17 @@ from typing import Any
 import z3
 
 from bounceproof.solver.bounds import upper_bound
+from bounceproof.solver.parts import (
+    bits_of,
+    is_false,
+    is_not,
+    is_number,
+    is_true,
+    key_of,
+    kind_of,
+    parts_of,
+    same,
+)
 from bounceproof.solver.sums import Sum, without_common
 
 Term = Any
@@ -48,8 +59,8 @@ def _plainer(question: z3.BoolRef) -> z3.BoolRef:
     conjuncts = list(_conjuncts(question))
     facts = {}
     for one in conjuncts:
-        core, truth = (one.arg(0), False) if z3.is_not(one) else (one, True)
-        facts[core.get_id()] = core, z3.BoolVal(truth)
+        core, truth = (parts_of(one)[0], False) if is_not(one) else (one, True)
+        facts[key_of(core)] = core, z3.BoolVal(truth)
     plainer = _Plain(facts)
     return _and([plainer.conjunct(one) for one in conjuncts])
 
@@ -58,9 +69,9 @@ def _conjuncts(term: Term) -> Iterator[Term]:
     rest = [term]
     while rest:
         one = rest.pop()
-        if z3.is_and(one):
-            rest += reversed(one.children())
-        elif not z3.is_true(one):
+        if kind_of(one) == z3.Z3_OP_AND:
+            rest += reversed(parts_of(one))
+        elif not is_true(one):
             yield one
 
 
@@ -74,11 +85,11 @@ class _Plain:
 
     def conjunct(self, term: Term) -> Term:
         """One of the facts itself: only below its top the others may stand in."""
-        core = term.arg(0) if z3.is_not(term) else term
-        for part in core.children():
+        core = parts_of(term)[0] if is_not(term) else term
+        for part in parts_of(core):
             self._prepare(part)
         made = self._truth(core)
-        return _not(made) if z3.is_not(term) else made
+        return _not(made) if is_not(term) else made
 
     def _prepare(self, term: Term) -> None:
         """Make what ``term`` is built of first, so that nothing goes deep."""
@@ -87,40 +98,40 @@ class _Plain:
             one, ready = rest.pop()
             if ready:
                 self._plain(one)
-            elif one.get_id() not in self._made:
+            elif key_of(one) not in self._made:
                 rest.append((one, True))
-                rest += [(part, False) for part in one.children()]
+                rest += [(part, False) for part in parts_of(one)]
 
     def _plain(self, term: Term) -> Term:
-        held = self._made.get(term.get_id())
+        held = self._made.get(key_of(term))
         if held is not None:
             return held[1]
-        if term.get_id() in self._facts:
-            made = self._facts[term.get_id()][1]
-        elif z3.is_bv(term):
+        if key_of(term) in self._facts:
+            made = self._facts[key_of(term)][1]
+        elif bits_of(term):
             made = self._sum(term).term()
         else:
             made = self._truth(term)
-        self._made[term.get_id()] = term, made
+        self._made[key_of(term)] = term, made
         return made
 
     # Truths.
 
     def _truth(self, term: Term) -> Term:
-        kind = term.decl().kind()
+        kind = kind_of(term)
         if kind in _LESS:
             return self._compared(term, *_LESS[kind])
-        if kind == z3.Z3_OP_EQ and z3.is_bv(term.arg(0)):
+        if kind == z3.Z3_OP_EQ and bits_of(parts_of(term)[0]):
             return self._equal(term)
-        kids = [self._plain(part) for part in term.children()]
+        kids = [self._plain(part) for part in parts_of(term)]
         rule = _TRUTHS.get(kind)
         return rule(kids) if rule else _rebuilt(term, kids)
 
     def _compared(self, term: Term, signed: bool, swapped: bool, strict: bool) -> Term:
-        sums = [self._sum(part) for part in term.children()]
+        sums = [self._sum(part) for part in parts_of(term)]
         room = 1 << (sums[0].bits - signed)
         if max(one.bound for one in sums) >= room:
-            return _rebuilt(term, [one.term() for one in sums])
+            return _rebuilt(term, [self._plain(part) for part in parts_of(term)])
         a, b = without_common(*(reversed(sums) if swapped else sums))
         if a.bound + strict <= b.constant:
             return z3.BoolVal(True)
@@ -130,61 +141,61 @@ class _Plain:
         return less(a.term(), b.term())
 
     def _equal(self, term: Term) -> Term:
-        a, b = (self._sum(part) for part in term.children())
+        a, b = (self._sum(part) for part in parts_of(term))
         unlike = Sum.total(a.bits, [(a, 1), (b, -1)])
         if not unlike.parts:
             return z3.BoolVal(unlike.constant == 0)
-        return _rebuilt(term, [a.term(), b.term()])
+        return _rebuilt(term, [self._plain(part) for part in parts_of(term)])
 
     # Words.
 
     def _sum(self, term: Term) -> Sum:
-        held = self._sums.get(term.get_id())
+        held = self._sums.get(key_of(term))
         if held is None:
-            rule = _SUMS.get(term.decl().kind())
+            rule = _SUMS.get(kind_of(term))
             made = rule(self, term) if rule else None
             held = term, self._other(term) if made is None else made
-            self._sums[term.get_id()] = held
+            self._sums[key_of(term)] = held
         return held[1]
 
     def _other(self, term: Term) -> Sum:
-        kids = [self._plain(part) for part in term.children()]
+        kids = [self._plain(part) for part in parts_of(term)]
         return Sum.of(_rebuilt(term, kids) if kids else term)
 
     def _added(self, term: Term) -> Sum:
-        return Sum.total(term.size(), [(self._sum(x), 1) for x in term.children()])
+        return Sum.total(bits_of(term), [(self._sum(x), 1) for x in parts_of(term)])
 
     def _subtracted(self, term: Term) -> Sum:
-        first, *others = (self._sum(part) for part in term.children())
-        return Sum.total(term.size(), [(first, 1), *((one, -1) for one in others)])
+        first, *others = (self._sum(part) for part in parts_of(term))
+        return Sum.total(bits_of(term), [(first, 1), *((one, -1) for one in others)])
 
     def _negated(self, term: Term) -> Sum:
-        return Sum.total(term.size(), [(self._sum(term.arg(0)), -1)])
+        return Sum.total(bits_of(term), [(self._sum(parts_of(term)[0]), -1)])
 
     def _multiplied(self, term: Term) -> Sum | None:
-        factors = [self._sum(part) for part in term.children()]
+        factors = [self._sum(part) for part in parts_of(term)]
         times = [one.constant for one in factors if not one.parts]
         if len(times) != len(factors) - 1:
             return None
         other = next(one for one in factors if one.parts)
-        return Sum.total(term.size(), [(other, reduce(lambda a, b: a * b, times))])
+        return Sum.total(bits_of(term), [(other, reduce(lambda a, b: a * b, times))])
 
     def _shifted_left(self, term: Term) -> Sum | None:
-        count = self._sum(term.arg(1))
+        count = self._sum(parts_of(term)[1])
         if count.parts:
             return None
-        times = 1 << min(count.constant, term.size())
-        return Sum.total(term.size(), [(self._sum(term.arg(0)), times)])
+        times = 1 << min(count.constant, bits_of(term))
+        return Sum.total(bits_of(term), [(self._sum(parts_of(term)[0]), times)])
 
     def _shifted_right(self, term: Term) -> Sum | None:
-        count = self._sum(term.arg(1))
-        return None if count.parts else self._shifted(term.arg(0), count.constant)
+        count = self._sum(parts_of(term)[1])
+        return None if count.parts else self._shifted(parts_of(term)[0], count.constant)
 
     def _divided(self, term: Term) -> Sum | None:
-        by = self._sum(term.arg(1))
+        by = self._sum(parts_of(term)[1])
         if by.parts or by.constant.bit_count() != 1:
             return None
-        return self._shifted(term.arg(0), by.constant.bit_length() - 1)
+        return self._shifted(parts_of(term)[0], by.constant.bit_length() - 1)
 
     def _shifted(self, term: Term, count: int) -> Sum:
         """``term`` >> ``count``: where it cannot wrap, whole parts come out apart."""
@@ -203,21 +214,24 @@ class _Plain:
 
     def _widened(self, term: Term) -> Sum | None:
         """Zero or sign extension: where it cannot wrap, part by part."""
-        value, more = self._sum(term.arg(0)), term.size() - term.arg(0).size()
-        signed = term.decl().kind() == z3.Z3_OP_SIGN_EXT
+        value, more = (
+            self._sum(parts_of(term)[0]),
+            bits_of(term) - parts_of(term)[0].size(),
+        )
+        signed = kind_of(term) == z3.Z3_OP_SIGN_EXT
         if value.bound >= 1 << (value.bits - signed):
             return None
-        return value.mapped(term.size(), lambda part: self._wide(part, more))
+        return value.mapped(bits_of(term), lambda part: self._wide(part, more))
 
     def _wide(self, term: Term, more: int) -> Sum:
         """``term``, widened by ``more`` zeros."""
-        kind, bits = term.decl().kind(), term.size() + more
+        kind, bits = kind_of(term), bits_of(term) + more
         if kind == z3.Z3_OP_ZERO_EXT:
-            inner = term.arg(0)
-            return Sum.of(z3.ZeroExt(bits - inner.size(), inner))
+            inner = parts_of(term)[0]
+            return Sum.of(z3.ZeroExt(bits - bits_of(inner), inner))
         if kind == z3.Z3_OP_EXTRACT and term.params()[1] == 0:
-            whole = term.arg(0)
-            if whole.size() == bits and upper_bound(whole) >> term.size() == 0:
+            whole = parts_of(term)[0]
+            if bits_of(whole) == bits and upper_bound(whole) >> bits_of(term) == 0:
                 return self._sum(whole)
         return Sum.of(z3.ZeroExt(more, term) if more else term)
 
@@ -225,36 +239,36 @@ class _Plain:
         high, low = term.params()
         if low:
             return None
-        value = self._sum(term.arg(0))
+        value = self._sum(parts_of(term)[0])
         return value.mapped(high + 1, lambda part: self._narrow(part, high + 1))
 
     def _narrow(self, term: Term, bits: int) -> Sum:
         """The low ``bits`` of ``term``."""
-        if term.size() == bits:
+        if bits_of(term) == bits:
             return self._sum(term)
-        kind = term.decl().kind()
+        kind = kind_of(term)
         if kind in (z3.Z3_OP_ZERO_EXT, z3.Z3_OP_SIGN_EXT):
-            inner = term.arg(0)
-            if inner.size() >= bits:
+            inner = parts_of(term)[0]
+            if bits_of(inner) >= bits:
                 return self._narrow(inner, bits)
             extend = z3.ZeroExt if kind == z3.Z3_OP_ZERO_EXT else z3.SignExt
-            return Sum.of(extend(bits - inner.size(), inner))
+            return Sum.of(extend(bits - bits_of(inner), inner))
         return Sum.of(z3.Extract(bits - 1, 0, term))
 
     def _masked(self, term: Term) -> Sum | None:
-        sums = [self._sum(part) for part in term.children()]
+        sums = [self._sum(part) for part in parts_of(term)]
         masks = [one.constant for one in sums if not one.parts]
         rest = [one for one in sums if one.parts]
         if not masks or len(rest) > 1:
             return None
         mask = reduce(lambda a, b: a & b, masks)
-        return _under(rest[0], mask) if rest else Sum(term.size(), {}, mask)
+        return _under(rest[0], mask) if rest else Sum(bits_of(term), {}, mask)
 
     def _chosen(self, term: Term) -> Sum | None:
-        condition = self._plain(term.arg(0))
-        if z3.is_true(condition):
-            return self._sum(term.arg(1))
-        return self._sum(term.arg(2)) if z3.is_false(condition) else None
+        condition = self._plain(parts_of(term)[0])
+        if is_true(condition):
+            return self._sum(parts_of(term)[1])
+        return self._sum(parts_of(term)[2]) if is_false(condition) else None
 
 
 def _halved(term: Term, factor: int, count: int) -> tuple[Sum, int]:
@@ -270,9 +284,9 @@ def _under(value: Sum, mask: int) -> Sum:
     if mask & (mask + 1) == 0 and value.bound <= mask:
         return value
     single = value.single
-    if single is not None and single.decl().kind() == z3.Z3_OP_BAND:
-        inner, *other = single.children()
-        if len(other) == 1 and z3.is_bv_value(other[0]):
+    if single is not None and kind_of(single) == z3.Z3_OP_BAND:
+        inner, *other = parts_of(single)
+        if len(other) == 1 and is_number(other[0]):
             both = mask & other[0].as_long()
             return Sum.of(inner & z3.BitVecVal(both, value.bits))
     if not value.parts:
@@ -298,9 +312,9 @@ _SUMS: dict[int, Callable[[_Plain, Term], Sum | None]] = {
 
 
 def _not(term: Term) -> Term:
-    if z3.is_true(term) or z3.is_false(term):
-        return z3.BoolVal(z3.is_false(term))
-    return term.arg(0) if z3.is_not(term) else z3.Not(term)
+    if is_true(term) or is_false(term):
+        return z3.BoolVal(is_false(term))
+    return parts_of(term)[0] if is_not(term) else z3.Not(term)
 
 
 def _and(kids: list[Term]) -> Term:
@@ -314,9 +328,10 @@ def _or(kids: list[Term]) -> Term:
 def _joined(kids: list[Term], neutral: bool, join: Callable[..., Term]) -> Term:
     """``kids`` without repetition and what is ``neutral``; a term and its opposite, or
     the other truth, decide."""
-    kept = {x.get_id(): x for x in kids if not z3.eq(x, z3.BoolVal(neutral))}
-    opposite = any(z3.is_not(x) and x.arg(0).get_id() in kept for x in kept.values())
-    if opposite or any(z3.eq(x, z3.BoolVal(not neutral)) for x in kept.values()):
+    passed, decides = (is_true, is_false) if neutral else (is_false, is_true)
+    kept = {key_of(x): x for x in kids if not passed(x)}
+    opposite = any(is_not(x) and key_of(parts_of(x)[0]) in kept for x in kept.values())
+    if opposite or any(decides(x) for x in kept.values()):
         return z3.BoolVal(not neutral)
     found = list(kept.values())
     if not found:
@@ -326,8 +341,8 @@ def _joined(kids: list[Term], neutral: bool, join: Callable[..., Term]) -> Term:
 
 def _choose(kids: list[Term]) -> Term:
     condition, yes, no = kids
-    if z3.is_true(condition) or z3.is_false(condition):
-        return yes if z3.is_true(condition) else no
+    if is_true(condition) or is_false(condition):
+        return yes if is_true(condition) else no
     return z3.If(condition, yes, no)
 
 
@@ -341,12 +356,14 @@ _TRUTHS: dict[int, Callable[[list[Term]], Term]] = {
 
 def _rebuilt(term: Term, kids: list[Term]) -> Term:
     """``term`` with other operands, a number where all of them are."""
+    known = all(is_number(x) or is_true(x) or is_false(x) for x in kids)
+    if not known and all(map(same, kids, parts_of(term))):
+        return term
     make = term.decl()
-    if term.decl().kind() == z3.Z3_OP_CONCAT:
+    if kind_of(term) == z3.Z3_OP_CONCAT:
         made = z3.Concat(*kids)
     elif not kids or len(kids) == make.arity():
         made = make(*kids)
     else:
         made = reduce(make, kids)
-    known = (z3.is_bv_value(x) or z3.is_true(x) or z3.is_false(x) for x in kids)
-    return z3.simplify(made) if all(known) else made
+    return z3.simplify(made) if known else made

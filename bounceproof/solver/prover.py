@@ -14,9 +14,6 @@ from bounceproof.solver.minimum import value_of
 from bounceproof.solver.terms import formula, variable
 from bounceproof.source.extract.prover import Array, Obligation, Refusal
 
-_SOON = 3.0
-"""Seconds within which Z3 proves most of what is true of code."""
-
 
 @dataclass(frozen=True, slots=True)
 class SolverProver:
@@ -42,9 +39,9 @@ class SolverProver:
             broken = broken | one.broken
         name, question = "proof of a search", known & broken
         wider = Truth(_without_products(formula(question)))
-        if ask(Query(name, wider), self.seconds, _SOON).status is Status.UNSAT:
+        if ask(Query(name, wider), self.seconds).status is Status.UNSAT:
             return None
-        answer = ask(Query(name, question), self.seconds, _SOON)
+        answer = ask(Query(name, question), self.seconds)
         if answer.status is Status.UNSAT:
             return None
         if answer.model is None:

@@ -53,8 +53,9 @@ def decide(question: z3.BoolRef, seconds: float) -> tuple[Second, list[z3.BoolRe
     options.set(bitwuzla.Option.PRODUCE_MODELS, True)
     options.set(bitwuzla.Option.TIME_LIMIT_PER, max(1, round(seconds * 1000)))
     parser = bitwuzla.Parser(bitwuzla.TermManager(), options)
+    own = _told_apart(_symbols(question))
     try:
-        parser.parse(_text(question), True, False)
+        parser.parse(_text(z3.substitute(question, *own)), True, False)
     except bitwuzla.BitwuzlaException:
         return Second.UNABLE, []
     engine = parser.bitwuzla()
@@ -69,9 +70,22 @@ def decide(question: z3.BoolRef, seconds: float) -> tuple[Second, list[z3.BoolRe
         if fun.sort().is_bv()
     }
     return Second.SAT, [
-        symbol == z3.BitVecVal(int(values[symbol.decl().name()]), symbol.size())
-        for symbol in _symbols(question)
-        if symbol.decl().name() in values
+        symbol == z3.BitVecVal(int(values[named.decl().name()]), symbol.size())
+        for symbol, named in own
+        if named.decl().name() in values
+    ]
+
+
+def _told_apart(
+    symbols: list[z3.BitVecRef],
+) -> list[tuple[z3.BitVecRef, z3.BitVecRef]]:
+    """Each of ``symbols`` with one of a name of its own.
+
+    Z3 tells symbols of one name and several widths apart, the language does not.
+    """
+    return [
+        (symbol, z3.BitVec(f"{number} {symbol.decl().name()}", symbol.size()))
+        for number, symbol in enumerate(symbols)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import z3
 
 from bounceproof.solver.bounds import low_zeros, upper_bound
+from bounceproof.solver.parts import bits_of, is_number, key_of
 
 Term = Any
 
@@ -25,9 +26,9 @@ class Sum:
     @classmethod
     def of(cls, term: Term) -> Sum:
         """``term`` as the only part, or its value where it is a number."""
-        if z3.is_bv_value(term):
-            return cls(term.size(), {}, term.as_long())
-        return cls(term.size(), {term.get_id(): (term, 1)})
+        if is_number(term):
+            return cls(bits_of(term), {}, term.as_long())
+        return cls(bits_of(term), {key_of(term): (term, 1)})
 
     @classmethod
     def total(cls, bits: int, addends: Iterable[tuple[Sum, int]]) -> Sum:

@@ -153,6 +153,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question goes to the second solver."""
     if not available():
         pytest.skip("no wheel of the second solver here")
+    monkeypatch.setattr(engine, "ANSWERED", engine.Answered())
     first, called = engine._first, []
 
     def never_soon(name: str, question: Any, seconds: float, *given: Any) -> Any:
