@@ -32,7 +32,7 @@ from bounceproof.solver.slots import PoolShape, few, slot
 from bounceproof.solver.terms import variable
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.walk import calls_in
+from bounceproof.source.cparse.walk import calls_of
 from bounceproof.source.errors import SourceError
 from bounceproof.source.eval.outside import SIZED_BY_PAGES
 from bounceproof.source.extract.freelist_code import (
@@ -333,6 +333,6 @@ def _told(program: Program, function: c.Function) -> tuple[str, ...]:
     """All that a run of the function can depend on, of one configuration or another."""
     code = list(reachable(program, function.name, function.file))
     given = program.enumerators, program.globals, program.structs
-    called = {name for part in code for name in calls_in(part.body)}
+    called = {name for part in code for name in calls_of(part)}
     pages = program.page_size if called & SIZED_BY_PAGES else 0
     return str(pages), repr(code), *(repr(part) for part in given)

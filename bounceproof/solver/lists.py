@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from bounceproof.models.constants import HV_HYP_PAGE_SIZE, IO_TLB_SEGSIZE, IO_TLB_SIZE
 from bounceproof.models.geometry import MAINLINE
@@ -35,6 +36,8 @@ HISTORIES, CALLS = 4, 40
 _SLOTS = (1, 1, 2, 3, 5, 16, 31, 32, 33, 64, 96, 127, 128)
 _POOL_START, _SETS = 1 << 28, 2
 _BOUNDARY = (1 << 64) - 1
+_Known = dict[tuple[int, PoolShape], tuple[ListProof, ...]]
+_KNOWN: WeakKeyDictionary[SourceKernel, _Known] = WeakKeyDictionary()
 
 
 def _machine(model: RunsHistories, cell: Cell, nareas: int) -> dict[str, Any]:
@@ -146,6 +149,15 @@ def list_proofs(
     model: SourceKernel, page_size: int, shape: PoolShape = PoolShape.WHOLE
 ) -> tuple[ListProof, ...]:
     """What is proved of a tree's calls, for pages of ``page_size`` bytes."""
+    known = _KNOWN.setdefault(model, {})
+    if (page_size, shape) not in known:
+        known[page_size, shape] = _list_proofs(model, page_size, shape)
+    return known[page_size, shape]
+
+
+def _list_proofs(
+    model: SourceKernel, page_size: int, shape: PoolShape
+) -> tuple[ListProof, ...]:
     try:
         program, geometry = model.program(page_size), model.geometry(page_size)
         if geometry != MAINLINE:

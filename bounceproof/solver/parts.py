@@ -71,16 +71,16 @@ def same(one: Term, other: Term) -> bool:
 
 def is_number(term: Term) -> bool:
     """Whether ``term`` is a bit vector's value."""
-    return built(term).kind == z3.Z3_OP_BNUM
+    return bool(built(term).kind == z3.Z3_OP_BNUM)
 
 
 def is_true(term: Term) -> bool:
-    return built(term).kind == z3.Z3_OP_TRUE
+    return bool(built(term).kind == z3.Z3_OP_TRUE)
 
 
 def is_false(term: Term) -> bool:
-    return built(term).kind == z3.Z3_OP_FALSE
+    return bool(built(term).kind == z3.Z3_OP_FALSE)
 
 
 def is_not(term: Term) -> bool:
-    return built(term).kind == z3.Z3_OP_NOT
+    return bool(built(term).kind == z3.Z3_OP_NOT)

@@ -304,7 +304,10 @@ Statement: TypeAlias = (
 
 @dataclass(slots=True)
 class Function:
-    """A function definition; ``parameters``: renamed name, own name and type."""
+    """A function definition; ``parameters``: renamed name, own name and type.
+
+    ``called``: what :func:`~bounceproof.source.cparse.walk.calls_of` found in the body.
+    """
 
     name: str
     file: str
@@ -313,3 +316,6 @@ class Function:
     parameters: list[tuple[str, str, Type]]
     body: Block
     static: bool
+    called: tuple[str, ...] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )

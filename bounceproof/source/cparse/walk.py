@@ -34,3 +34,10 @@ def calls_in(node: object) -> list[str]:
         for found in walk(node)
         if isinstance(found, c.Call) and isinstance(found.function, c.Name)
     ]
+
+
+def calls_of(function: c.Function) -> tuple[str, ...]:
+    """The names called in the body of ``function``, walked once."""
+    if function.called is None:
+        function.called = tuple(calls_in(function.body))
+    return function.called

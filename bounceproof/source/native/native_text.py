@@ -8,7 +8,7 @@ import re
 from bounceproof.models.request import Cell, Path
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.preprocess import PRODUCT
-from bounceproof.source.cparse.walk import calls_in, walk
+from bounceproof.source.cparse.walk import calls_of, walk
 from bounceproof.source.errors import SourceError
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State
@@ -79,7 +79,7 @@ class Text:
             if function is None or name in found or name in BOUNDARY:
                 continue
             found[name] = function
-            queue += [(called, function.file) for called in calls_in(function.body)]
+            queue += [(called, function.file) for called in calls_of(function)]
         return found
 
     def render(self, orig_addr: int, size: int, pool: PoolNumbers) -> str:
@@ -166,7 +166,7 @@ class Text:
         return [*lines, "static uint64_t bp_mask = ~0UL;"]
 
     def _stubs(self) -> list[str]:
-        called = {n for f in self._functions.values() for n in calls_in(f.body)}
+        called = {n for f in self._functions.values() for n in calls_of(f)}
         return [
             stub(name, assumption.treatment)
             for assumption in ASSUMPTIONS
@@ -211,7 +211,7 @@ class Text:
         return [*out, *texts.values()]
 
     def _trap(self, name: str) -> str:
-        called = {n for f in self._functions.values() for n in calls_in(f.body)}
+        called = {n for f in self._functions.values() for n in calls_of(f)}
         arguments = "(...)" if name in called else ""
         return f'#define {name}{arguments} bp_trap("{name}")'
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.walk import calls_in
+from bounceproof.source.cparse.walk import calls_in, calls_of
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.program.program import Program
 
@@ -37,7 +37,7 @@ def reachable(
         if function is None:
             continue
         yield function
-        for called in calls_in(function.body):
+        for called in calls_of(function):
             if called not in seen:
                 seen.add(called)
                 queue.append((called, function.file))
@@ -55,7 +55,7 @@ def reaches(program: Program, start: str, target: str) -> bool:
         name, file = queue.pop(0)
         try:
             function = program.function(name, file)
-            called = set(calls_in(function.body)) if function else set()
+            called = set(calls_of(function)) if function else set()
             if function is None and "swiotlb" in name:
                 return True
             file = "" if function is None else function.file
@@ -78,7 +78,7 @@ def copiers(program: Program, search: str) -> list[str]:
         function.name
         for function in reachable(program, "swiotlb_tbl_map_single")
         if isinstance(function.result, c.VoidType)
-        and COPIES.intersection(calls_in(function.body))
+        and COPIES.intersection(calls_of(function))
         and all(below.name != search for below in reachable(program, function.name))
     ]
 
@@ -91,5 +91,5 @@ def reachable_calls(program: Program, node: object, file: str) -> frozenset[str]
             names.add(name)
             for function in reachable(program, name, file):
                 names.add(function.name)
-                names.update(calls_in(function.body))
+                names.update(calls_of(function))
     return frozenset(names)
