@@ -152,3 +152,34 @@ def test_a_loop_over_slots_of_another_shape_is_refused(loop: str) -> None:
         assert found.verdict is Verdict.UNKNOWN
         said = str(found.reason)
     assert re.search(r"swiotlb\.c:\d+: not understood", said)
+
+
+PADDED = [
+    (SWIOTLB, "unsigned int list; };", "unsigned int list; unsigned short pad; };"),
+    (
+        SWIOTLB,
+        "first = (at - pad - mem->start) >> IO_TLB_SHIFT, k;",
+        "first = ((at - pad - mem->start) >> IO_TLB_SHIFT) -\n"
+        "\t\tmem->slots[(at - pad - mem->start) >> IO_TLB_SHIFT].pad, k;",
+    ),
+]
+"""A release that counts back from a slot's own field, which no mapping sets there."""
+TOLD = (*MARKED, f"if (need > 1)\n\t\tmem->slots[slot + 1].pad = 1;\n\t{MARKED[1]}")
+WIPED = (
+    SWIOTLB,
+    "\t\tmem->slots[k].alloc_size = 0;\n",
+    "\t\tmem->slots[k].alloc_size = 0;\n\t\tmem->slots[k].pad = 0;\n",
+)
+
+
+@pytest.mark.parametrize("prop", [Property.RETURNED, Property.EXCLUSIVE])
+def test_free_slots_are_as_a_release_leaves_them(prop: Property) -> None:
+    assert asked(kernel(*PADDED, WIPED), prop).verdict is Verdict.HOLDS
+
+
+def test_what_a_release_leaves_in_free_slots_is_not_overlooked() -> None:
+    found = asked(kernel(*PADDED, TOLD), Property.RETURNED)
+    assert found.verdict is not Verdict.HOLDS
+    assert asked(kernel(*PADDED, TOLD, WIPED), Property.RETURNED).verdict is (
+        Verdict.HOLDS
+    )

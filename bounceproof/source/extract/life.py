@@ -23,6 +23,7 @@ from bounceproof.models.lifetime import (
 from bounceproof.models.request import Cell, Path
 from bounceproof.models.word import (
     FALSE,
+    S64,
     SIZE_T,
     TRUE,
     U32,
@@ -121,6 +122,10 @@ class SourceLife:
         """Have free slots hold what earlier mappings left in them."""
         self._machine.leave(leftovers)
 
+    def surround(self, others: Leftovers) -> None:
+        """Have every slot that is not the mapping's own hold what others need there."""
+        self._machine.surround(others)
+
     # The mapping.
 
     def _story(self, placed: Placed, direction: int) -> Story:
@@ -138,6 +143,7 @@ class SourceLife:
     def _tell(self, placed: Placed, direction: int, room: Word | None = None) -> Story:
         machine = self._machine
         state = machine.begin(placed.pool, placed.slot, room)
+        machine.own(placed.slot.cast(S64), placed.mapping.nslots)
         for name in GIVEN_BACK:
             machine.hooks[name] = lambda state, arguments, node: NOTHING
         values = entry_values(machine, placed.request) | _directed(direction)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bounceproof.models.request import Cell
-from bounceproof.models.word import Word
+from bounceproof.models.word import U64, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Location, State, Value
 from bounceproof.source.extract.machine import Layout, Machine
@@ -26,6 +28,7 @@ class RecordMachine(Machine):
         self.roots = {self.slots[0], self.areas[0], *self._single_arrays()}
         self.initial = Record(self._stated())
         self.record = self.initial
+        self._others: Leftovers | None = None
         self.list_key: Key = self.slots[0], "" if self.single else "list"
         self._detach()
 
@@ -44,6 +47,21 @@ class RecordMachine(Machine):
             name = self.field(key)
             if name in leftovers.fields and key[0] != self.areas[0]:
                 self.initial.before[key] = leftovers.held(name, stated.ctype)
+
+    def surround(self, others: Leftovers) -> None:
+        """Have the slots beside a mapping's own hold what other mappings need there."""
+        self._others = others
+
+    def own(self, first: Word, nslots: Word) -> None:
+        """A mapping is to take ``nslots`` free slots from ``first`` (S64) on."""
+        if self._others is None:
+            return
+        for key, stated in self.record.stated.items():
+            name = self.field(key)
+            if name in self._others.fields and key[0] != self.areas[0]:
+                free = self.initial.before.get(key)
+                other = self._others.held(name, stated.ctype)
+                self.record.before[key] = _beside(first, nslots, stated, free, other)
 
     def _single_arrays(self) -> set[int]:
         """The arrays that slots are kept in before struct io_tlb_slot."""
@@ -85,3 +103,19 @@ class RecordMachine(Machine):
 
     def _write(self, state: State, at: Location, value: Value) -> None:
         self.record.write(state, at, value)
+
+
+def _beside(
+    first: Word,
+    nslots: Word,
+    stated: Word,
+    free: Callable[[Word], Word] | None,
+    other: Callable[[Word], Word],
+) -> Callable[[Word], Word]:
+    """What a field holds, by element: what a free slot does inside the run alone."""
+
+    def held(element: Word) -> Word:
+        inside = (element - first).cast(U64) < nslots.cast(U64)
+        return ite(inside, stated if free is None else free(element), other(element))
+
+    return held

@@ -377,14 +377,14 @@ class SourceKernel:
             entry, fresh = self._required_entry(cell), self._prover.fresh
             life = SourceLife(program, cell, entry, shape, fresh)
             self._require_alike(cell, life, entry)
-            life.leave(self._of_others())
+            life.surround(self._of_others())
             if self.leftovers is not None:
                 life.leave(self.leftovers)
             self._lives[key] = life
         return self._lives[key]
 
     def _of_others(self) -> Leftovers:
-        """What other mappings may have left in their slots: anything."""
+        """What other mappings may have in their slots: anything."""
         prover = self._prover
         assert prover is not None
         arrays: dict[str, Array] = {}
