@@ -20,6 +20,7 @@ from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.verdict import (
     LEADING,
+    NO_CELL,
     NO_REQUEST,
     CellVerdict,
     Finding,
@@ -81,8 +82,12 @@ def _run(number: int) -> tuple[Finding, ...]:
 
 
 def together(parts: list[Finding]) -> Finding:
-    """One finding for one property, out of its parts."""
-    asked = [part for part in parts if part.cells] or parts[:1]
+    """One finding for one property, out of its parts.
+
+    A part without a cell of the domain says nothing beside others; one whose cells
+    could not be told is unknown.
+    """
+    asked = [part for part in parts if part.reason != NO_CELL] or parts[:1]
     cells = tuple(cell for part in asked for cell in part.cells)
     verdict = overall(part.verdict for part in asked if not _empty(part))
     chosen = min((p for p in asked if p.verdict is verdict), key=_order, default=None)

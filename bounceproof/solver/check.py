@@ -23,6 +23,7 @@ from bounceproof.solver.properties import (
 )
 from bounceproof.solver.verdict import (
     LEADING,
+    NO_CELL,
     NO_REQUEST,
     CellVerdict,
     Counterexample,
@@ -118,7 +119,7 @@ def _undecided(cells: tuple[CellVerdict, ...]) -> str | None:
             return cell.reason or "no answer"
     if any(cell.verdict is Verdict.HOLDS for cell in cells):
         return None
-    return NO_REQUEST if cells else "no cell is in the domain"
+    return NO_REQUEST if cells else NO_CELL
 
 
 def _broken_finding(

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bounceproof.cli.options import device_of
 from bounceproof.models.request import Cell, Path
+from bounceproof.solver.apart import together
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.verdict import NO_CELL, CellVerdict, Finding, Verdict
 from bounceproof.source.errors import NotUnderstood, UnprovedCaller
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.tree.tree import Tree
@@ -97,7 +100,13 @@ def changed(old: str, new: str) -> TreeKernel:
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_areas_in_any_order_are_proved(name: str) -> None:
-    changed(*ALIKE[name]).search_rule(CELL, 0, True)
+    kernel, plain = changed(*ALIKE[name]), changed(LOOP, LOOP)
+    rule = kernel.search_rule(CELL, 0, True)
+    assert rule.canonical == plain.search_rule(CELL, 0, True).canonical
+    domain = Domain(NVME, page_size=4096, path=Path.DIRECT)
+    for prop in (Property.FINDS, Property.HALTS):
+        found, same = (check_kernel(k, domain, [prop], 60) for k in (kernel, plain))
+        assert found.verdict is same.verdict
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -135,6 +144,35 @@ def test_a_limit_that_depends_on_the_pool_is_unknown() -> None:
     found = check_kernel(kernel, domain, [Property.FITS], 60).findings[0]
     assert found.verdict is Verdict.UNKNOWN
     assert "same for all pools" in str(found.reason)
+
+
+def test_a_page_size_that_is_not_read_is_no_part_of_a_proof() -> None:
+    """Pages are asked apart and put together; what one is not known of is not lost."""
+    kernel = changed(
+        "\tif (mask)\n",
+        "\tif (PAGE_SIZE == 65536 && dev->dma_io_tlb_mem->nslabs == 32768)\n"
+        "\t\treturn 1 << 20;\n\tif (mask)\n",
+    )
+    where = Domain(NVME, path=Path.DIRECT)
+    parts = [
+        check_kernel(kernel, replace(where, page_size=page), [Property.HALTS], 60)
+        for page in (65536, 4096)
+    ]
+    verdicts = [part.findings[0].verdict for part in parts]
+    assert verdicts == [Verdict.UNKNOWN, Verdict.HOLDS]
+    found = together([part.findings[0] for part in parts])
+    assert found.verdict is Verdict.UNKNOWN
+    assert "same for all pools" in str(found.reason)
+    assert [cell.cell.page_size for cell in found.cells] == [4096]
+
+
+def test_a_page_size_without_a_cell_says_nothing() -> None:
+    held = (CellVerdict(CELL, 4096, Verdict.HOLDS),)
+    holds = Finding(Property.HALTS, Verdict.HOLDS, held, None, None, None, None, 0.0)
+    none = replace(holds, verdict=Verdict.UNKNOWN, cells=(), reason=NO_CELL)
+    assert together([none, holds]).verdict is Verdict.HOLDS
+    assert together([none, replace(none, reason="open"), holds]).reason == "open"
+    assert together([none, none]).verdict is Verdict.UNKNOWN
 
 
 def test_a_run_that_contradicts_a_proof_is_no_verdict(
