@@ -69,8 +69,8 @@ def paths_left_out(
 
 def _left_out(checked: Checked) -> list[tuple[str, str]]:
     found = list(paths_left_out(checked.domain, (checked.model,)))
-    paths = dict.fromkeys(cell.path for cell in checked.domain.cells(checked.model))
-    for path in paths:
+    lacking = {path for path, _ in checked.domain.left_out(checked.model)}
+    for path in (path for path in checked.domain.paths() if path not in lacking):
         without = [f.prop for f in checked.findings if not applies(f.prop, path)]
         if without:
             names = ", ".join(prop.value for prop in without)

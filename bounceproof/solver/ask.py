@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
-from bounceproof.models.search import LimitOpen, NoClosedForm, NoSearchRule, NotRead
+from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
 from bounceproof.models.state import KernelState
 from bounceproof.models.word import Truth
 from bounceproof.solver.apart import ask_apart, parts_of, together
@@ -144,8 +144,11 @@ def _again(
     return replace(finding, verdict=Verdict.DISAGREE, confirmed=False, reason=reason)
 
 
-def _unanswered(prop: Property, reason: str) -> Finding:
-    return Finding(prop, Verdict.UNKNOWN, (), None, None, reason, None, 0.0)
+def _unanswered(
+    prop: Property, reason: str, cells: tuple[tuple[Cell, int], ...] = ()
+) -> Finding:
+    open_ = tuple(CellVerdict(*pair, Verdict.UNKNOWN, reason) for pair in cells)
+    return Finding(prop, Verdict.UNKNOWN, open_, None, None, reason, None, 0.0)
 
 
 def _ask(wanted: Hunt, hunter: Callable[[], Directed | None] = lambda: None) -> Finding:
@@ -176,12 +179,12 @@ def _directed(model: KernelModel, domain: Domain) -> Directed | None:
 def _bounded(wanted: Hunt, why: str) -> Finding:
     """The question for small areas, the loop unrolled; none broken is no proof."""
     if wanted.domain.bound or wanted.prop in (Property.FINDS, Property.HALTS):
-        return _unanswered(wanted.prop, why)
+        return _unanswered(wanted.prop, why, wanted.cells)
     small = replace(wanted.domain, bound=UNROLLED_SLOTS)
     try:
         found = hunt(replace(wanted, domain=small, anywhere=None))
     except NoClosedForm as error:
-        return _unanswered(wanted.prop, str(error))
+        return _unanswered(wanted.prop, str(error), wanted.cells)
     if found.counterexample is not None:
         example = replace(found.counterexample, minimum=False)
         bound = f"asked for areas up to {UNROLLED_SLOTS} slots alone: {why}"
@@ -210,7 +213,7 @@ def check_kernel(
 ) -> Checked:
     """Ask every property of ``model`` over ``domain``, pages of each size apart.
 
-    Raises NotRead where nothing can be asked of its code.
+    What depends on code that cannot be read is unknown, and the reason names it.
     """
     domains = parts_of(domain, len(properties))
     if len(domains) > 1:
@@ -236,12 +239,11 @@ def _check(
 ) -> Checked:
     try:
         every = cells_with_limits(model, domain)
-    except LimitOpen as reason:
+    except NotRead as reason:
         why = str(reason)
         unanswered = tuple(_unanswered(prop, why) for prop in properties)
         return Checked(model, domain, unanswered)
     findings: list[Finding] = []
-    unread: list[NotRead] = []
     directed = cache(partial(_directed, model, domain))
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
@@ -264,13 +266,10 @@ def _check(
                 model, wanted, _with_lists(model, _ask(wanted, directed))
             )
         except NotRead as reason:
-            unread.append(reason)
-            found = _unanswered(prop, str(reason))
+            found = _unanswered(prop, str(reason), cells)
         pages = {cell.page_size for cell, _ in cells}
         started = as_started(found, (model,), pages, wanted)
         findings.append(with_trials(model, domain, started))
-    if unread and len(unread) == len(findings):
-        raise unread[0]
     return Checked(model, domain, tuple(findings))
 
 
@@ -396,13 +395,17 @@ def prove_kernel(
         return Proved(only, only, ())
     before = check_kernel(base, domain, properties, seconds, told(watch, "base"))
     after = check_kernel(kernel, domain, properties, seconds, told(watch, "kernel"))
-    pairs = _paired_cells(base, kernel, domain)
+    asked = [found for found in after.findings if found.verdict is not Verdict.HOLDS]
+    try:
+        pairs = _paired_cells(base, kernel, domain)
+    except NotRead as reason:
+        open_ = tuple(_unanswered(found.prop, str(reason)) for found in asked)
+        return Proved(before, after, open_)
     hears = told(watch, "what got worse")
     worse = [
         _right_before(base, found, pairs)
         or _worse(found.prop, base, kernel, domain, seconds, hears)
-        for found in after.findings
-        if found.verdict is not Verdict.HOLDS
+        for found in asked
     ]
     cells = {cell: theirs for cell, (theirs, _) in pairs.items()}
     return Proved(before, after, tuple(worse), cells)
