@@ -51,6 +51,7 @@ class Core(ABC):
         self.quiet = False
         self.given: dict[str, Value] = {}
         self.file = ""
+        self.entered = "", 0
         self.local_types: dict[str, c.Type] = {}
         self.writes = 0
         self.steps = 0
@@ -58,10 +59,11 @@ class Core(ABC):
         self._lost = False
 
     def fail(self, node: c.Node, need: str) -> NotUnderstood:
-        """The error for ``node``, with its place and text."""
+        """The error for ``node``, with its place and text; outside every function that
+        of the last one entered."""
+        place = (self.file, node.line) if self.file else self.entered
         text = node.text if isinstance(node, c.Unknown) else ""
-        text = text or self.program.text(self.file, node.line)
-        return NotUnderstood(self.file, node.line, text, need)
+        return NotUnderstood(*place, text or self.program.text(*place), need)
 
     def event(self, kind: str, state: State, **data: Any) -> None:
         """Record that something happens in ``state``."""

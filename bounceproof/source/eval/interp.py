@@ -42,6 +42,7 @@ from bounceproof.source.eval.paths import (
 )
 from bounceproof.source.eval.watch import WATCH_FROM, Watch
 from bounceproof.source.program.program import Program
+from bounceproof.source.tree.tree import SOURCES
 
 MAX_DEPTH = 60
 MAX_STEPS = 250_000
@@ -68,7 +69,8 @@ class Interpreter(Expressions):
         """Call the function ``name`` of the tree; NotUnderstood if there is none."""
         function = self.program.function(name)
         if function is None:
-            raise NotUnderstood("", 0, name, f"a definition of {name}()")
+            place = self.program.mention(name) or (SOURCES[0], 0)
+            raise NotUnderstood(*place, name, f"a definition of {name}()")
         return self.invoke(function, arguments, state, c.Empty(function.line))
 
     def call(self, expr: c.Call, state: State) -> Value:
@@ -129,6 +131,7 @@ class Interpreter(Expressions):
         state.frames[frame] = held
         state.frame = frame
         self.file, self.local_types = function.file, locals_
+        self.entered = function.file, function.line
         self._depth += 1
         try:
             run = body or partial(self.execute, function.body)
