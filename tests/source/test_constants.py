@@ -17,6 +17,7 @@ from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.initial import initial_state_proved
 from bounceproof.solver.properties import Property
+from bounceproof.solver.started import unproved_start
 from bounceproof.solver.verdict import Finding, Verdict
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.run import PoolNumbers
@@ -250,7 +251,11 @@ UNLIKE = {
 
 @pytest.mark.parametrize("change", EQUAL)
 def test_an_empty_pool_is_proved(change: tuple[str, str]) -> None:
-    initial_state_proved(planted(change), 4096)
+    """No complaint is the proof; what rests on it holds, as in the tree unchanged."""
+    tree = planted(change)
+    initial_state_proved(tree, 4096)
+    assert unproved_start(tree, [4096]) is None
+    assert asked(tree, Property.HALTS).verdict is Verdict.HOLDS
 
 
 @pytest.mark.parametrize("name", UNLIKE)

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import platform
 import re
+from importlib.metadata import version
 
 import jsonschema
 import pytest
+import z3
 
 from bounceproof import __version__
+from bounceproof.solver.second import available
 from tests.conftest import MACHINE, Run
 
 FITS = ("--property", "fits")
@@ -175,4 +179,11 @@ def test_where_nothing_is_asked_nothing_holds(run: Run, words: list[str]) -> Non
     ],
 )
 def test_json_names_the_versions(run: Run, words: tuple[str, ...]) -> None:
-    jsonschema.validate(run(*words, "--json").json, ABOUT)
+    answer = run(*words, "--json").json
+    jsonschema.validate(answer, ABOUT)
+    assert answer["tool"] == {
+        "bounceproof": __version__,
+        "python": platform.python_version(),
+        "z3": z3.get_version_string(),
+        "bitwuzla": version("bitwuzla") if available() else None,
+    }
