@@ -75,7 +75,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests of kernel trees were left out for want of a tree."""
+    """Say which tests were left out: by their marks, and for want of a tree."""
+    asked = str(terminalreporter.config.getoption("markexpr", ""))
+    for mark, target in (("slow", "make soak"), ("trees", "make trees")):
+        if f"not {mark}" in asked:
+            line = f"left out: tests marked {mark}: {target}"
+            terminalreporter.write_line(line, yellow=True)
     missing: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
