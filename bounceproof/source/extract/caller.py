@@ -239,4 +239,3 @@ def word_of(given: Mapping[str, Value], name: str, otherwise: Word) -> Word:
     """An argument of the search as a word."""
     value = given.get(name)
     return value.cast(otherwise.ctype) if isinstance(value, Word) else otherwise
-

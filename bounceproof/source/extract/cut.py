@@ -79,6 +79,8 @@ class CutMachine(MarkingMachine):
 
     cut: CutRun
     fresh: Fresh
+    turned = False
+    """Whether loops ask for another turn at its end, and before their first."""
 
     def cuts(self, node: c.Node) -> bool:
         """Whether a loop, or a block that jumps back, is cut at its head."""
@@ -87,6 +89,14 @@ class CutMachine(MarkingMachine):
     def opens(self, node: c.Loop, state: State) -> bool:
         """Whether a loop that may be cut is, where ``state`` comes to it."""
         return True
+
+    def told(self, head: Head, before: dict[str, Word]) -> dict[str, Word]:
+        """Variables of a new head that are told by others, with what they are there.
+
+        ``before`` has them where the loop is first come to.  That it is so whenever
+        the code is at the head is to be proved like an invariant.
+        """
+        return {}
 
     def at_head(self, head: Head, state: State) -> None:
         """What else is known at a head; by default nothing."""
@@ -135,21 +145,46 @@ class CutMachine(MarkingMachine):
                 state = outcome.state
         if not self.opens(node, state):
             return super()._loop(replace(node, init=None), state)
-        head = self._open(node, state, changed(node, node.body))
         exits: list[State] = []
         out: list[Outcome] = []
         running: State | None = state
-        if node.kind != "do":
+        asks_first = node.kind != "do"
+        if asks_first and self.turned:
+            running = self._asked(node, state, exits)
+        if running is not None:
+            self._cut_turn(node, running, exits, out)
+        if exits:
+            out.append(Outcome(merge_all(self._all_set(node, exits)), "next"))
+        return out
+
+    def _cut_turn(
+        self, node: c.Loop, state: State, exits: list[State], out: list[Outcome]
+    ) -> None:
+        """One turn from a loop's head, with the question for another."""
+        head = self._open(node, state, changed(node, node.body))
+        running: State | None = state
+        asks_last = node.kind == "do" or self.turned
+        if not asks_last:
             running = self._asked(node, state, exits)
         if running is not None:
             running = self._turn(node, running, exits, out)
-        if running is not None and node.kind == "do":
+        if running is not None and asks_last:
             running = self._asked(node, running, exits)
         if running is not None:
             self._arrive(head, running)
-        if exits:
-            out.append(Outcome(merge_all(exits), "next"))
-        return out
+
+    def _all_set(self, node: c.Loop, exits: list[State]) -> list[State]:
+        """Ways out, where a variable that only some of them set may be anything."""
+        frames = [state.frames[state.frame] for state in exits]
+        numbers = [n for n, head in enumerate(self.cut.heads, 1) if head.node is node]
+        for at in {place for frame in frames for place in frame}:
+            name = str(at[1])
+            kind = self.local_types.get(name) if len(at) == 2 else None
+            if isinstance(kind, c.IntType) and numbers:
+                for frame in frames:
+                    if at not in frame:
+                        frame[at] = self.fresh(f"{name}@{numbers[-1]}", kind.ctype)
+        return exits
 
     def _asked(self, node: c.Loop, state: State, exits: list[State]) -> State | None:
         """The path that takes another turn; what leaves goes to ``exits``."""
@@ -215,6 +250,9 @@ class CutMachine(MarkingMachine):
             value = self.fresh(f"{name}@{head.number}", kind.ctype)
             head.values[name] = value
             frame[at] = value
+        for name, value in self.told(head, before).items():
+            head.values[name] = value
+            frame[state.frame, name] = value
         state.memory[ORIGIN] = Word(head.number, INT)
         head.known = _plain(state)
         self.at_head(head, state)

@@ -10,7 +10,7 @@ takes and gives up exactly as the rule's loop.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bounceproof.models.loop import LoopState, accepts, ended, start_index, turn
 from bounceproof.models.mapping import nr_slots
@@ -27,14 +27,15 @@ from bounceproof.models.word import (
     Word,
 )
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.extract.cut import Arrival, Head, Return
+from bounceproof.source.extract.cut import Arrival, CutRun, Head, Return
 from bounceproof.source.extract.prover import Obligation
-from bounceproof.source.extract.relation import Bounds, IndexForm, Relation
+from bounceproof.source.extract.relation import Bounds, IndexForm, Relation, Values
 from bounceproof.source.extract.search_cut import (
     Elements,
     SearchInputs,
     SearchMachine,
     SearchRun,
+    Teller,
 )
 
 MOST_PASSES = 16
@@ -49,6 +50,43 @@ class _Turn:
     over: Truth
     hit: Truth
     slot: Word
+
+
+def bounds_of(
+    machine: SearchMachine, given: SearchInputs, rule: SearchRule | None
+) -> Bounds:
+    """What relations speak of in a call; the start is area->index without a rule."""
+    nslabs, start = given.area_nslabs, given.index
+    base = given.area.cast(UNSIGNED_INT) * nslabs
+    base = base if machine.has_areas else Word(0, UNSIGNED_INT)
+    if rule is not None:
+        start = start_index(rule, given.index, nslabs)
+    whole = rule is not None and rule.passes is Passes.WHOLE
+    most = nslabs + (nslabs - start) if whole else nslabs
+    shift = machine.slot_geometry.shift
+    address = (given.start & given.boundary) + (base.cast(U64) << shift)
+    return Bounds(nslabs, base, start, most, address, shift)
+
+
+def _first_values(run: CutRun, head: Head) -> dict[str, Word]:
+    """What variables are where a head is come to straight from the entry."""
+    for arrival in run.arrivals:
+        origin = arrival.origin.raw
+        if arrival.target == head.number and isinstance(origin, int) and not origin:
+            return arrival.values
+    return {}
+
+
+def teller(relations: dict[int, Relation], bounds: Bounds) -> Teller:
+    """Sets what is told by others at each head; :class:`Obligations` proves it."""
+
+    def told(head: Head, before: dict[str, Word]) -> dict[str, Word]:
+        relation = relations.get(head.number)
+        if relation is None or not relation.told.names <= head.values.keys():
+            return {}
+        return relation.tells(head.values, bounds)
+
+    return told
 
 
 class Obligations:
@@ -70,19 +108,19 @@ class Obligations:
         self._slots, self._rule, self._relations = slots, rule, relations
         self._geometry = machine.slot_geometry
         self.nslots = nr_slots(given.alloc_size, self._geometry).cast(UNSIGNED_INT)
-        base = given.area.cast(UNSIGNED_INT) * given.area_nslabs
-        base = base if machine.has_areas else Word(0, UNSIGNED_INT)
-        self._start = start_index(rule, given.index, given.area_nslabs)
-        nslabs = given.area_nslabs
-        whole = rule.passes is Passes.WHOLE
-        most = nslabs + (nslabs - self._start) if whole else nslabs
-        self._bounds = Bounds(nslabs, base, self._start, most)
+        self._bounds = bounds_of(machine, given, rule)
+        self._start = self._bounds.start
+        self._of_head = {
+            head.number: replace(self._bounds, began=_first_values(run.run, head))
+            for head in run.run.heads
+        }
         self._turns = {head.number: self._turn(head) for head in run.run.heads}
 
     # One turn of the rule's loop.
 
     def _turn(self, head: Head) -> _Turn:
-        state = self._relations[head.number].state(head.known, self._bounds)
+        bounds = self._of_head[head.number]
+        state = self._relations[head.number].state(head.known, bounds)
         if state is None:
             raise NotUnderstood("", head.node.line, "the search", "its variables")
         slots, rule, given = self._given.area_nslabs, self._rule, self._given
@@ -121,14 +159,19 @@ class Obligations:
         for head in self._run.run.heads:
             relation = self._relations[head.number]
             state = self._turns[head.number].state
-            known = known & self._within(relation, state, head.known)
+            known = known & self._within(head.number, relation, state, head.known)
         return known
 
     def _within(
-        self, relation: Relation, state: LoopState, values: dict[str, Word]
+        self, number: int, relation: Relation, state: LoopState, values: Values
     ) -> Truth:
-        inside = self._in_area(state) & relation.sane(values, self._bounds)
-        return inside & ~self._ended(state) if relation.going else inside
+        bounds, ended = self._of_head[number], self._ended(state)
+        inside = self._in_area(state) & relation.sane(values, bounds)
+        inside = inside & relation.alike(values, bounds)
+        if relation.stop is not None:
+            said = relation.stop.ended(values)
+            inside = inside & ((said & ended) | (~said & ~ended))
+        return inside & ~ended if relation.going else inside
 
     def _in_area(self, state: LoopState) -> Truth:
         slots, rule = self._given.area_nslabs, self._rule
@@ -136,8 +179,32 @@ class Obligations:
         if not rule.counted:
             return inside
         turns = rule.counting is Counting.TURNS
-        most = self._bounds.most + (0 if turns else rule.stride)
+        most = self._bounds.most + (0 if turns else rule.stride - 1)
         return (inside | self._ended(state)) & (state.counted <= most)
+
+    def strays(self) -> Iterator[Truth]:
+        """Where the index goes another way than the rule's: for guesses alone."""
+        slots = self._given.area_nslabs
+        for arrival in self._run.run.arrivals:
+            number = arrival.target
+            relation, bounds = self._relations[number], self._of_head[number]
+            state = relation.state(arrival.values, bounds)
+            if state is None or relation.form is IndexForm.PASS:
+                continue
+            turned = self._turns[number]
+            inside = arrival.condition & (state.index < slots)
+            onward = arrival.origin.eq(number) & (turned.state.index < slots)
+            onward = onward & ~turned.hit & state.index.ne(turned.after.index)
+            began = arrival.origin.eq(0) & state.index.ne(self._start)
+            yield inside & (onward | (began if number == 1 else FALSE))
+
+    @property
+    def turning(self) -> Truth:
+        """Where some loop takes another turn."""
+        going = FALSE
+        for turned in self._turns.values():
+            going = going | ~turned.over
+        return going
 
     # The obligations.
 
@@ -173,7 +240,7 @@ class Obligations:
 
     def _arrives(self, arrival: Arrival) -> Truth:
         relation = self._relations[arrival.target]
-        state = relation.state(arrival.values, self._bounds)
+        state = relation.state(arrival.values, self._of_head[arrival.target])
         if state is None:
             return FALSE
         zero = Word(0, UNSIGNED_INT)
@@ -184,7 +251,7 @@ class Obligations:
             if number != arrival.target:
                 moved = moved | self._passed(arrival, number, turned, state)
             right = right | (arrival.origin.eq(number) & moved)
-        return right & self._within(relation, state, arrival.values)
+        return right & self._within(arrival.target, relation, state, arrival.values)
 
     def _passed(
         self, arrival: Arrival, origin: int, turned: _Turn, state: LoopState

@@ -7,6 +7,7 @@ and ``list[]``, between two heads of the code's loops, however many turns it tak
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -28,7 +29,7 @@ from bounceproof.source.extract.caller_proof import MOST_BYTES
 from bounceproof.source.extract.cut import Head
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.hypothesis import Guesser, Hypothesis
-from bounceproof.source.extract.obligations import Obligations
+from bounceproof.source.extract.obligations import Obligations, bounds_of, teller
 from bounceproof.source.extract.prover import Prover, Refusal
 from bounceproof.source.extract.relation import IndexForm, Relation
 from bounceproof.source.extract.search import (
@@ -67,7 +68,8 @@ class RuleReader:
         self.search = Searched(search_function(program))
         self.slots = slot_geometry(program)
         self._relations: dict[Cell, tuple[c.Node, dict[int, Relation]]] = {}
-        self._machines: dict[Cell, tuple[SearchMachine, Guesser]] = {}
+        self._machines: dict[tuple[Cell, bool], tuple[SearchMachine, Guesser]] = {}
+        self._turned: dict[Cell, bool] = {}
         self._proved: dict[_Key, SearchRule | UnknownSearch] = {}
         self.refusals: dict[_Key, Refusal] = {}
 
@@ -106,31 +108,45 @@ class RuleReader:
             raise known
         return known
 
-    def _machine(self, cell: Cell) -> tuple[SearchMachine, Guesser]:
-        place = _place(cell)
-        if place not in self._machines:
+    def _machine(self, place: Cell, turned: bool) -> tuple[SearchMachine, Guesser]:
+        """The machine that cuts loops as they are, or at the ends of their turns."""
+        key = place, turned
+        if key not in self._machines:
             machine = SearchMachine(self._program, place, self.search.function)
-            self._machines[place] = machine, Guesser(machine)
-        return self._machines[place]
+            machine.turned = turned
+            self._machines[key] = machine, Guesser(machine)
+        return self._machines[key]
 
     def _prove(self, cell: Cell, key: _Key) -> SearchRule:
-        machine, guesser = self._machine(cell)
-        refusal: Refusal | None = None
         if self._prover is None:
             raise self._fail("a solver that proves the rule of the search")
+        refusal: Refusal | None = None
+        unread: NotUnderstood | None = None
         page = self._program.page_size
-        totals = (page, _LIKELY_BYTES) if key.large else (1, page - 1)
-        likely = guesser.hypotheses(key.alloc_align_mask, totals)
-        for found in islice(likely, _MOST_HYPOTHESES):
-            failed, heads = _attempt(machine, self._prover, page, key, found)
-            if failed is None:
-                self._relations[key.place] = heads[0].node, found.relations
-                return found.rule
-            refusal = refusal or failed
+        first = self._turned.get(key.place, False)
+        for turned in (first, not first):
+            machine, _ = self._machine(key.place, turned)
+            try:
+                for found in self._likely(key, turned):
+                    failed, heads = _attempt(machine, self._prover, page, key, found)
+                    if failed is None:
+                        self._turned[key.place] = turned
+                        self._relations[key.place] = heads[0].node, found.relations
+                        return found.rule
+                    refusal = refusal or failed
+            except NotUnderstood as error:
+                unread = unread or error
         if refusal is None:
-            raise self._fail("a loop whose turns are those of a rule")
+            raise unread or self._fail("a loop whose turns are those of a rule")
         self.refusals[key] = refusal
         raise self._fail(f"a search that its rule is proved for: {refusal.reason}")
+
+    def _likely(self, key: _Key, turned: bool) -> Iterator[Hypothesis]:
+        page = self._program.page_size
+        totals = (page, _LIKELY_BYTES) if key.large else (1, page - 1)
+        _, guesser = self._machine(key.place, turned)
+        likely = guesser.hypotheses(key.alloc_align_mask, totals)
+        return islice(likely, _MOST_HYPOTHESES)
 
     def _fail(self, need: str) -> NotUnderstood:
         function = self.search.function
@@ -145,7 +161,8 @@ def _attempt(
     bits = machine.slot_geometry.set_bits + 1
     slots = prover.array("list", machine.list_type, bits)
     given, known = _any_call(prover, page, key, machine.slot_geometry)
-    run = machine.search(given, prover.fresh, slots)
+    told = teller(found.relations, bounds_of(machine, given, found.rule))
+    run = machine.search(given, prover.fresh, slots, told)
     due = Obligations(machine, run, given, slots, found.rule, found.relations)
     entry = list(due.at_entry())
     fields = {

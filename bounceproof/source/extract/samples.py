@@ -97,9 +97,12 @@ def plain_inputs(
 
 
 def random_sample(
-    count: int, align_mask: int, totals: tuple[int, int], shift: int
+    count: int, align_mask: int, totals: tuple[int, int], shift: int, tame: bool = False
 ) -> Sample:
-    """Calls of every sort; sizes lie from ``totals[0]`` up to ``totals[1]``."""
+    """Calls of every sort; sizes lie from ``totals[0]`` up to ``totals[1]``.
+
+    ``tame``: what loops change is a number that may be a slot.
+    """
     dice = np.random.default_rng(count ^ align_mask)
 
     def below(limit: Numbers | int) -> Numbers:
@@ -119,6 +122,7 @@ def random_sample(
     bits = either(np.zeros(count, np.uint64), below(1 << 16), below(1 << 44))
     tlb = either(bits << np.uint64(12), orig & ~np.uint64(0xFFF))
     free = either(slots, np.minimum(slots, nslots), below(slots + np.uint64(1)))
+    index = below(slots)
     boundary = either(
         np.full(count, _NO_BOUNDARY, np.uint64), np.full(count, 0xFFFFFFFF, np.uint64)
     )
@@ -126,7 +130,10 @@ def random_sample(
     def fresh(name: str, ctype: CType) -> Word:
         near, one = below(slots), np.ones(count, np.uint64)
         edge = either(slots - one, slots, one, one * np.uint64(0))
-        return many(either(near, base + near, edge, base + edge, near + slots), ctype)
+        ahead, few = index + below(16), below(3)
+        ways = (near, base + near, edge, base + edge, near + slots, ~near + one)
+        ways = (*ways, ahead, base + ahead, few)
+        return many(either(*(ways[:2] if tame else ways)), ctype)
 
     def elements(places: Numbers) -> Numbers:
         kind = (places * np.uint64(0x9E3779B1) >> np.uint64(9)) % np.uint64(4)
@@ -140,7 +147,7 @@ def random_sample(
         area=many(area, INT),
         area_nslabs=many(slots, U32),
         nareas=Word(64, U32),
-        index=many(below(slots), U32),
+        index=many(index, U32),
         used=many(slots - free),
         start=many(tlb),
         boundary=many(boundary),

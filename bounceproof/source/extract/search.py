@@ -74,9 +74,7 @@ def _calls_one(
     return any(name in among for name in called - {function.name})
 
 
-def shape_of(
-    program: Program, function: c.Function, head: c.Node, index: str
-) -> Shape:
+def shape_of(program: Program, function: c.Function, head: c.Node, index: str) -> Shape:
     """The shape of a search whose one loop is ``head``; NotUnderstood where that is no
     loop of the function's own block."""
     for position, statement in enumerate(function.body.body):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from bounceproof.models.word import INT, S64, TRUE, U32, U64, CType, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, Pointer, State, Value
-from bounceproof.source.extract.cut import CutMachine, CutRun, Fresh
+from bounceproof.source.extract.cut import CutMachine, CutRun, Fresh, Head
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.search import BOUNDARY_TEST
@@ -64,6 +65,15 @@ class SearchRun:
     marked: tuple[Truth, ...]
 
 
+Teller = Callable[[Head, dict[str, Word]], dict[str, Word]]
+"""Values for variables of a head, from all that they are where it is first come to."""
+
+
+def nothing_told(head: Head, before: dict[str, Word]) -> dict[str, Word]:
+    """Every variable that a loop changes may hold anything."""
+    return {}
+
+
 class SearchMachine(CutMachine):
     """A machine for the function with the slot search."""
 
@@ -82,6 +92,7 @@ class SearchMachine(CutMachine):
             self.objects[self.areas[0]].read = self._read_area
             self.objects[self.areas[0]].write = self._write_area
         self._marked: list[Truth] = []
+        self._teller: Teller = nothing_told
 
     def cuts(self, node: c.Node) -> bool:
         """Loops that test the segment boundary, themselves or in what they call."""
@@ -90,6 +101,10 @@ class SearchMachine(CutMachine):
             names = reachable_calls(self.program, node, self.file)
             self._cutting[key] = BOUNDARY_TEST in names
         return self._cutting[key]
+
+    def told(self, head: Head, before: dict[str, Word]) -> dict[str, Word]:
+        """What the run's teller says."""
+        return self._teller(head, before)
 
     # The slots and the area.
 
@@ -139,8 +154,15 @@ class SearchMachine(CutMachine):
 
     # One run.
 
-    def search(self, given: SearchInputs, fresh: Fresh, slots: Elements) -> SearchRun:
+    def search(
+        self,
+        given: SearchInputs,
+        fresh: Fresh,
+        slots: Elements,
+        teller: Teller = nothing_told,
+    ) -> SearchRun:
         """All paths of the search for ``given``.  Raises NotUnderstood."""
+        self._teller = teller
         if not self.has_areas:
             given = replace(given, area=Word(0, INT))
         self.fresh, self._list = fresh, slots
