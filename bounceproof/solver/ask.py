@@ -19,6 +19,7 @@ from bounceproof.solver.check import (
     anywhere_question,
     cells_with_limits,
     hunt,
+    hunt_where,
     placement_question,
     property_question,
     unfinished_question,
@@ -152,10 +153,36 @@ def _unanswered(
 
 
 def _ask(wanted: Hunt, hunter: Callable[[], Directed | None] = lambda: None) -> Finding:
-    try:
-        return hunt(wanted)
-    except NoClosedForm as error:
-        why, ruled = str(error), not isinstance(error, NoSearchRule)
+    """The cells that can be asked for every area, and the others as far as they can."""
+    found, left = hunt_where(wanted)
+    parts = [] if found is None else [found]
+    for ruled in (True, False):
+        cells = [c for c, e in left.items() if isinstance(e, NoSearchRule) is not ruled]
+        if cells:
+            why = str(left[cells[0]])
+            rest = tuple(pair for pair in wanted.cells if pair[0] in cells)
+            part = _open(replace(wanted, cells=rest), why, ruled, hunter)
+            parts.append(part if len(rest) == len(wanted.cells) else _whole(part, rest))
+    if len(parts) == 1:
+        return parts[0]
+    every = together(parts)
+    order = [cell for cell, _ in wanted.cells]
+    cells_in_order = sorted(every.cells, key=lambda told: order.index(told.cell))
+    return replace(every, cells=tuple(cells_in_order))
+
+
+def _whole(found: Finding, cells: tuple[tuple[Cell, int], ...]) -> Finding:
+    """``found`` with a verdict for each of ``cells``."""
+    told = {cell.cell for cell in found.cells}
+    why = found.reason or "another cell is broken; not asked any further"
+    more = (CellVerdict(c, n, Verdict.UNKNOWN, why) for c, n in cells if c not in told)
+    return replace(found, cells=(*found.cells, *more))
+
+
+def _open(
+    wanted: Hunt, why: str, ruled: bool, hunter: Callable[[], Directed | None]
+) -> Finding:
+    """A hunt in numbers, then small areas, where no closed form says the search."""
     directed = hunter()
     found = None if directed is None else directed.hunt(wanted, why)
     if found is not None:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from bounceproof.models.pools import lies_right
 from bounceproof.models.request import Cell, KernelModel, PoolKind
-from bounceproof.models.search import NoSearchRule, NotRead
+from bounceproof.models.search import NoClosedForm, NotRead
 from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.engine import Query, Status, ask
@@ -171,30 +171,54 @@ def _unshown(
     return Finding(hunt.prop, Verdict.UNKNOWN, open_, None, None, reason, None, took)
 
 
+Open = dict[Cell, NoClosedForm]
+"""Cells that cannot be asked for every area, with why not."""
+
+
 def hunt(wanted: Hunt) -> Finding:
     """Ask every cell; the smallest counterexample of all is minimised and confirmed.
 
-    A cell whose code cannot be read is unknown.  Raises NotRead where all are.
+    A cell whose code cannot be read is unknown.  Raises NotRead where all are, and
+    NoClosedForm where a cell cannot be asked.
+    """
+    found, left = hunt_where(wanted)
+    if found is None or left:
+        raise next(iter(left.values()))
+    return found
+
+
+def hunt_where(wanted: Hunt) -> tuple[Finding | None, Open]:
+    """:func:`hunt` in the cells that can be asked for every area; and the others.
+
+    Raises NotRead where the code of every cell cannot be read.
     """
     started = monotonic()
     best: _Best | None = None
     verdicts: list[CellVerdict] = []
     unread: dict[Cell, NotRead] = {}
+    left: Open = {}
     for number, (cell, limit) in enumerate(wanted.cells, 1):
         wanted.watch(f"{wanted.prop}, cell {number} of {len(wanted.cells)}")
         try:
             verdict, best = _search_cell(wanted, cell, limit, best)
-        except NoSearchRule:
-            raise
+        except NoClosedForm as error:
+            left[cell] = error
+            continue
         except NotRead as error:
             unread[cell] = error
             verdict = CellVerdict(cell, limit, Verdict.UNKNOWN, str(error))
         verdicts.append(verdict)
-    if unread and len(unread) == len(verdicts):
+    if left and len(left) == len(wanted.cells):
+        return None, left
+    if unread and len(unread) == len(wanted.cells):
         raise next(iter(unread.values()))
-    cells = tuple(verdicts)
-    asked = tuple(pair for pair in wanted.cells if pair[0] not in unread)
-    wanted = replace(wanted, cells=asked)
+    kept = tuple(p for p in wanted.cells if p[0] not in unread and p[0] not in left)
+    return _found(replace(wanted, cells=kept), tuple(verdicts), best, started), left
+
+
+def _found(
+    wanted: Hunt, cells: tuple[CellVerdict, ...], best: _Best | None, started: float
+) -> Finding:
     if best is not None:
         return _broken_finding(wanted, cells, best, started)
     reason = _undecided(cells)

@@ -111,7 +111,7 @@ class Guesser:
             rule = replace(masks, stride=_stride(stopped, bounds, indices))
             if not rule.stride:
                 continue
-            told = self._tellings.twins(sample, indices, constants)
+            told = self._tellings.twins(tame, indices, constants)
             teller = self._tellings.teller(sample, indices, told)
             run = self._run(sample, teller)
             for found in self._fitting(run, sample, indices, rule, told):

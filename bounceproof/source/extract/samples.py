@@ -131,9 +131,9 @@ def random_sample(
         near, one = below(slots), np.ones(count, np.uint64)
         edge = either(slots - one, slots, one, one * np.uint64(0))
         ahead, few = index + below(16), below(3)
-        ways = (near, base + near, edge, base + edge, near + slots, ~near + one)
-        ways = (*ways, ahead, base + ahead, few)
-        return many(either(*(ways[:2] if tame else ways)), ctype)
+        plain = near, base + near
+        wild = edge, base + edge, near + slots, ~near + one, ahead, base + ahead, few
+        return many(either(*plain, *(() if tame else wild)), ctype)
 
     def elements(places: Numbers) -> Numbers:
         kind = (places * np.uint64(0x9E3779B1) >> np.uint64(9)) % np.uint64(4)

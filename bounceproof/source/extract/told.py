@@ -131,7 +131,7 @@ def _from_entry(arrival: Arrival) -> bool:
 
 
 def _relations(indices: Indices, told: dict[int, Told]) -> dict[int, Relation]:
-    known = {number: (IndexForm.INDEX, "") for number in told} | indices
+    known = dict.fromkeys(told, (IndexForm.INDEX, "")) | indices
     return {
         number: Relation(form, name, CountForm.NEVER, told=told.get(number, Told()))
         for number, (form, name) in known.items()
