@@ -31,6 +31,7 @@ from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.hypothesis import Guesser, Hypothesis
 from bounceproof.source.extract.obligations import Obligations, bounds_of, teller
 from bounceproof.source.extract.prover import Prover, Refusal
+from bounceproof.source.extract.ranking import proved_to_end
 from bounceproof.source.extract.relation import IndexForm, Relation
 from bounceproof.source.extract.search import (
     Searched,
@@ -71,6 +72,7 @@ class RuleReader:
         self._machines: dict[tuple[Cell, bool], tuple[SearchMachine, Guesser]] = {}
         self._turned: dict[Cell, bool] = {}
         self._proved: dict[_Key, SearchRule | UnknownSearch] = {}
+        self._ends: dict[tuple[Cell, int], bool] = {}
         self.refusals: dict[_Key, Refusal] = {}
 
     def shape(self, cell: Cell) -> Shape:
@@ -141,6 +143,21 @@ class RuleReader:
         self.refusals[key] = refusal
         raise self._fail(f"a search that its rule is proved for: {refusal.reason}")
 
+    def ends(self, cell: Cell, align_mask: int) -> bool:
+        """Whether the search is proved to end in any area, by a ranking of its turns.
+
+        For code that no rule says; what it finds is not told.
+        """
+        if self._prover is None:
+            return False
+        key = _place(cell), align_mask
+        if key not in self._ends:
+            machine = SearchMachine(self._program, key[0], self.search.function)
+            page = self._program.page_size
+            call = any_call(self._prover, page, align_mask, self.slots)
+            self._ends[key] = proved_to_end(machine, self._prover, *call, align_mask)
+        return self._ends[key]
+
     def _likely(self, key: _Key, turned: bool) -> Iterator[Hypothesis]:
         page = self._program.page_size
         totals = (page, _LIKELY_BYTES) if key.large else (1, page - 1)
@@ -160,7 +177,10 @@ def _attempt(
     """None where every obligation of the hypothesis is proved, and the loops' heads."""
     bits = machine.slot_geometry.set_bits + 1
     slots = prover.array("list", machine.list_type, bits)
-    given, known = _any_call(prover, page, key, machine.slot_geometry)
+    given, known = any_call(prover, page, key.alloc_align_mask, machine.slot_geometry)
+    total = given.alloc_size
+    known = known & (given.used <= given.area_nslabs.cast(U64))
+    known = known & (total >= page if key.large else total < page)
     told = teller(found.relations, bounds_of(machine, given, found.rule))
     run = machine.search(given, prover.fresh, slots, told)
     due = Obligations(machine, run, given, slots, found.rule, found.relations)
@@ -183,10 +203,10 @@ def _attempt(
     return refusal, run.run.heads
 
 
-def _any_call(
-    prover: Prover, page: int, key: _Key, geometry: SlotGeometry
+def any_call(
+    prover: Prover, page: int, align_mask: int, geometry: SlotGeometry
 ) -> tuple[SearchInputs, Truth]:
-    """A call of the search on any area, and what is known of it."""
+    """A call of the search on any area, with any ``used``, and what is known of it."""
 
     def word(name: str, bits: int, ctype: CType) -> Word:
         return prover.fresh(name, CType(bits, False)).cast(ctype)
@@ -196,7 +216,7 @@ def _any_call(
     given = SearchInputs(
         orig_addr=prover.fresh("orig_addr", U64),
         alloc_size=word("alloc_size", MOST_BYTES.bit_length(), U64),
-        alloc_align_mask=Word(key.alloc_align_mask, U32),
+        alloc_align_mask=Word(align_mask, U32),
         area=word("area", 15, INT),
         area_nslabs=word("area_nslabs", bits, U32),
         nareas=word("nareas", 16, U32),
@@ -209,11 +229,9 @@ def _any_call(
     needed = nr_slots(total, geometry).cast(U32)
     base = given.area.cast(U32) * slots
     known = (slots >= 1) & (slots <= MAX_AREA_SLOTS) & (given.index < slots)
-    known = known & (given.used <= slots.cast(U64))
     known = known & (base <= Word(_MOST_SLOTS, U32) - slots)
     known = known & (given.area.cast(U32) < given.nareas)
     known = known & (given.boundary & (given.boundary + 1)).eq(0)
     known = known & given.boundary.ne(0)
     known = known & (total <= MOST_BYTES) & needed.ne(0)
-    sized = total >= page if key.large else total < page
-    return given, known & (total > 0) & sized
+    return given, known & (total > 0)

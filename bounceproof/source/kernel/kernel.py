@@ -298,6 +298,16 @@ class SourceKernel:
             self._rules[key] = replace(rule, page_check=checked)
         return self._rules[key]
 
+    def search_ends(self, cell: Cell) -> bool:
+        """Whether the search of a mapping in ``cell`` is proved to end, in any area,
+        where no rule says what it finds.
+
+        Raises NotUnderstood for code that cannot be read.
+        """
+        self.require_caller(cell)
+        reader = self.reader(cell.page_size)
+        return all(reader.ends(cell, mask) for mask in self.alloc_align_masks(cell))
+
     def _rule_read(self, cell: Cell, mask: int, large: bool) -> SearchRule:
         """The rule; UnknownSearch, of C that is understood, where there is none."""
         size = cell.page_size
