@@ -37,6 +37,8 @@ class SolverProver:
         broken = FALSE
         for one in due:
             broken = broken | one.broken
+        if z3.is_false(z3.simplify(formula(broken))):
+            return None
         name, question = "proof of a search", known & broken
         wider = Truth(_without_products(formula(question)))
         if ask(Query(name, wider), self.seconds).status is Status.UNSAT:

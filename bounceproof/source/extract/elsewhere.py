@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The proof that a mapping's slots are treated alike in every area of a pool.
 
-What becomes of a mapping is read in the first area.  Here it is evaluated again, in any
-area of any size, at the same slot of the pool: no step of it may tell the two apart.
+What becomes of a mapping is read in a pool of one area.  Here it is evaluated again, in
+any area of any size, at the same slot of the pool: no step may tell the two apart.
 """
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Callable, Iterator
+from itertools import count, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, NO_SEG_BOUNDARY
@@ -16,6 +17,7 @@ from bounceproof.models.lifetime import Placed
 from bounceproof.models.request import Cell, Mapping, Pool, Request
 from bounceproof.models.word import (
     FALSE,
+    INT,
     S64,
     TRUE,
     U32,
@@ -23,35 +25,65 @@ from bounceproof.models.word import (
     CType,
     Truth,
     Word,
+    common_type,
+    ite,
 )
 from bounceproof.source.cparse import syntax as c
+from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.eval.core import Event
 from bounceproof.source.eval.memory import Address, State, Value
+from bounceproof.source.eval.paths import Outcome
 from bounceproof.source.extract.cut import Fresh
+from bounceproof.source.extract.freelist_code import releasing_function
 from bounceproof.source.extract.live_machine import LiveMachine
 from bounceproof.source.extract.prover import Obligation, Prover, Refusal
-from bounceproof.source.extract.record import Record, Write
+from bounceproof.source.extract.record import Record, Write, taken_over
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
 
 if TYPE_CHECKING:
-    from bounceproof.source.extract.life import SourceLife
+    from bounceproof.source.extract.life import SourceLife, Stage
 
 _SEEN = frozenset(("copy", "fill", "iommu_map"))
-_AREA_BITS = 11
+_AREA_BITS, _SLOT_BITS = 12, 31
+_ONE = Word(1, U32)
+_TRIES = 4
+"""Conditions behind a search of which it is asked whether they are about its slot."""
 
 
 class Place(NamedTuple):
-    """An area, the slots that each has, and an index ``inside`` it (unsigned int)."""
+    """An area, the slots that each has, its first slot, and an index ``inside`` it
+    (unsigned int)."""
 
     area: Word
     area_nslabs: Word
+    base: Word
     inside: Word
 
     @property
     def slot(self) -> Word:
         """The slot in the pool."""
-        return self.area * self.area_nslabs + self.inside
+        return self.base + self.inside
+
+    def product(self, one: Word, other: Word) -> Word | None:
+        """The area's first slot where ``one * other`` is that."""
+        for area, slots in ((one, other), (other, one)):
+            if area.raw is self.area.raw and slots.raw is self.area_nslabs.raw:
+                return self.base.cast(common_type(one.ctype, other.ctype))
+        return None
+
+    def quotient(self, slot: Word, divisor: Word, other: Word) -> Word | None:
+        """The area's number where ``slot / divisor`` is that, else ``other``; None
+        where the divisor is not the slots of an area.
+
+        The area has the slots from ``area * area_nslabs`` on, so this is no claim.
+        """
+        if divisor.raw is not self.area_nslabs.raw:
+            return None
+        kind = common_type(slot.ctype, divisor.ctype)
+        wide, first = slot.cast(kind).cast(U64), self.base.cast(U64)
+        here = (wide >= first) & (wide < first + self.area_nslabs.cast(U64))
+        return ite(here, self.area.cast(kind), other.cast(kind))
 
 
 def any_place(fresh: Fresh) -> Place:
@@ -60,29 +92,107 @@ def any_place(fresh: Fresh) -> Place:
     return Place(
         fresh("any area", CType(_AREA_BITS, False)).cast(U32),
         fresh("area_nslabs", slots).cast(U32),
+        fresh("area's first slot", CType(_SLOT_BITS, False)).cast(U32),
         fresh("index in the area", slots).cast(U32),
     )
 
 
-class ElsewhereMachine(LiveMachine):
-    """A :class:`LiveMachine` whose mapping lies in any area, of any number of slots."""
+class PlacedMachine(LiveMachine):
+    """A :class:`LiveMachine` of which a mapping at :func:`any_place` is asked.
+
+    It does not ask again whether a slot was found.  ``unstopped`` is a function that is
+    taken never to stop the kernel, which is to be proved elsewhere; ``due`` what must
+    be impossible for what it made of the search to be right.
+    """
 
     def __init__(
         self, program: Program, cell: Cell, shape: Shape, fresh: Fresh
     ) -> None:
-        super().__init__(program, cell, shape, fresh)
-        self.nareas = fresh("nareas", CType(_AREA_BITS + 1, False)).cast(U32)
         self.where = any_place(fresh)
+        self.nareas = fresh("nareas", CType(_AREA_BITS + 1, False)).cast(U32)
+        self.unstopped, self._unstopped = "", 0
+        self._tries = 0
+        self.left: list[Record] = []
+        self.due: list[Truth] = []
+        super().__init__(program, cell, shape, fresh)
+
+    def begin(self, pool: Pool, slot: Word, room: Word | None = None) -> State:
+        self.left.clear()
+        self._tries = 0
+        return super().begin(pool, slot, room)
 
     @property
     def known(self) -> Truth:
         """The place lies in the area, and the area in the pool."""
-        area, slots, inside = self.where
-        return (inside < slots) & (area < self.nareas)
+        area, slots, base, inside = self.where
+        known = (inside < slots) & (area < self.nareas)
+        return known & (base + slots <= Word(1 << _SLOT_BITS, U32))
+
+    def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
+        """The slot, by its name; what the search left is in ``left``."""
+        before = state.condition
+        value = super()._found(state, arguments, node)
+        slot = self.as_word(value, node).cast(U32)
+        self.due.append(_unlike(before, state.condition))
+        self.due.append(before & slot.ne(self.where.slot))
+        state.condition, self._tries = before, _TRIES
+        self.name_left()
+        return self.where.slot.cast(INT)
+
+    def name_left(self) -> None:
+        """Keep what the search left in slots."""
+        self.left.append(self.record.copy())
+
+    def invoke(
+        self,
+        function: c.Function,
+        arguments: list[Value],
+        state: State,
+        node: c.Node,
+        body: Callable[[State], list[Outcome]] | None = None,
+    ) -> Value:
+        """Run ``function``, as ever."""
+        inside = int(function.name == self.unstopped)
+        self._unstopped += inside
+        try:
+            return super().invoke(function, arguments, state, node, body)
+        finally:
+            self._unstopped -= inside
+
+    def bug(self, condition: Truth, state: State, node: c.Node) -> None:
+        """The kernel stops, but in what is taken never to."""
+        if not self._unstopped or isinstance(condition.raw, bool):
+            super().bug(condition, state, node)
+
+    def truth(self, expr: c.Expr, state: State) -> Truth:
+        """Whether ``expr`` holds; whether a slot was found is known, as one was."""
+        found = super().truth(expr, state)
+        if not self._tries or isinstance(found.raw, bool):
+            return found
+        self._tries -= 1
+        if (found & self.known).never():
+            return FALSE
+        return TRUE if (~found & self.known).never() else found
+
+
+class ElsewhereMachine(PlacedMachine):
+    """One whose mapping lies in any area, of any number of slots.
+
+    Where the search leaves what it leaves for ``near``, that is gone on with.
+    """
+
+    def __init__(
+        self, program: Program, cell: Cell, shape: Shape, fresh: Fresh
+    ) -> None:
+        self._others, self._any = count(), fresh
+        self._search = shape.function.name
+        self.near: PlacedMachine | None = None
+        super().__init__(program, cell, shape, fresh)
 
     def begin(self, pool: Pool, slot: Word, room: Word | None = None) -> State:
         state = super().begin(pool, slot, room)
         self._set(state, "area_nslabs", self.where.area_nslabs)
+        self._set(state, "nareas", self.nareas)
         return state
 
     def _set(self, state: State, name: str, value: Value) -> None:
@@ -91,6 +201,18 @@ class ElsewhereMachine(LiveMachine):
     @property
     def index(self) -> Word:
         return self.where.inside
+
+    def arithmetic(self, op: str, left: Value, right: Value, node: c.Node) -> Value:
+        """``left op right``; what makes a slot of an area, or an area of a slot, is
+        called by its name."""
+        known: Word | None = None
+        if isinstance(left, Word) and isinstance(right, Word):
+            if op == "*":
+                known = self.where.product(left, right)
+            elif op == "/":
+                other = self._any(f"other area#{next(self._others)}", U64)
+                known = self.where.quotient(left, right, other)
+        return super().arithmetic(op, left, right, node) if known is None else known
 
     def _found(self, state: State, arguments: list[Value], node: c.Call) -> Value:
         names = [name for _, name, _ in self.shape.function.parameters]
@@ -102,10 +224,35 @@ class ElsewhereMachine(LiveMachine):
         ]
         if "area_index" not in names or len(told) != len(arguments):
             raise self.fail(node, "a search that is told its area")
-        before = self.peek(state, self.pool, self.pool_tag, "nareas")
         self._set(state, "nareas", self.nareas)
         value = super()._found(state, told, node)
-        self._set(state, "nareas", before)
+        self._set(state, "nareas", _ONE)
+        return value
+
+    def name_left(self) -> None:
+        super().name_left()
+        if self.near is None or len(self.left) > len(self.near.left):
+            return
+        theirs, areas = self.near.left[len(self.left) - 1], self.areas[0]
+        element = self._any("any slot", S64)
+        self.due.extend(unlike_records(theirs, self.record, areas, element))
+        self.record = taken_over(self.record, theirs, areas)
+
+    def invoke(
+        self,
+        function: c.Function,
+        arguments: list[Value],
+        state: State,
+        node: c.Node,
+        body: Callable[[State], list[Outcome]] | None = None,
+    ) -> Value:
+        """Run ``function``; what looks for an area finds it first."""
+        looks = self._search in calls_in(function.body)
+        if looks:
+            self._set(state, "nareas", _ONE)
+        value = super().invoke(function, arguments, state, node, body)
+        if looks:
+            self._set(state, "nareas", self.nareas)
         return value
 
 
@@ -120,54 +267,77 @@ def any_placed(
     """A mapping at any slot of any pool, and what is known of it."""
     shift, slot = cell.page_size.bit_length() - 1, any_place(prover.fresh).slot
     start = prover.fresh("pool_start", CType(32 - shift, False)).cast(U64) << shift
-    most, none = Word(MAX_AREA_SLOTS, U32), Word(0, U32)
-    boundary = Word(NO_SEG_BOUNDARY, U64)
-    pool = Pool(start, most, none, boundary, geometry=geometry)
+    nslabs = prover.fresh("nslabs", CType(_SLOT_BITS, False)).cast(U32)
+    none, boundary = Word(0, U32), Word(NO_SEG_BOUNDARY, U64)
+    pool = Pool(start, nslabs, none, boundary, geometry=geometry)
     known = mapping.bounced & ~mapping.refused & start.ne(0)
     known = known & (mapping.total <= geometry.set_bytes) & mapping.nslots.ne(0)
-    known = known & (slot <= most - geometry.segsize)
-    return Placed(near, cell, request, mapping, pool, slot), known
+    end = slot.cast(U64) + mapping.nslots.cast(U64)
+    return Placed(near, cell, request, mapping, pool, slot), known & (end <= nslabs)
 
 
 def prove_elsewhere(
     prover: Prover, near: SourceLife, far: SourceLife, placed: Placed, known: Truth
 ) -> Refusal | None:
-    """None where making a mapping is the same in another area as in the first.
+    """None where a mapping, its syncs and its end are the same in any area as at the
+    same slot of a pool of one.
 
-    Syncs and the end are left out: they read what the mapping left in its slots, and
-    what the end makes of list[], used and index is proved in
-    :mod:`~bounceproof.source.extract.freelist_code`.  Raises NotUnderstood.
+    Syncs and the end are evaluated in what the mapping left there, which is proved to
+    be the same.  What the end makes of list[], used and index, and that the release
+    does not stop the kernel, :mod:`~bounceproof.solver.freelist_proof` proves.  Raises
+    NotUnderstood.
     """
     machine = far.machine
-    assert isinstance(machine, ElsewhereMachine)
+    ours = near.machine
+    assert isinstance(machine, ElsewhereMachine) and isinstance(ours, PlacedMachine)
+    machine.near = ours
+    for one_of in (ours, machine):
+        one_of.unstopped = releasing_function(machine.program).name
     element = prover.fresh("any slot", S64)
-    ours, theirs = (life.steps(placed) for life in (near, far))
-    due = []
-    for one, other in zip(ours, theirs, strict=True):
-        broken = _records(one.record, other.record, machine.areas[0], element)
-        broken = broken | _events(one.events, other.events)
-        broken = broken | _differ(one.result, other.result)
-        broken = broken | _unlike(_stops(one.events), _stops(other.events))
-        due.append(Obligation(f"{one.what}, in every area", broken))
+    offset, length = (prover.fresh(name, U64) for name in ("sync_offset", "sync_size"))
     size, orig = placed.request.size, placed.request.orig_addr
     fields = {"size": size, "orig_addr": orig, "slot": placed.slot}
     fields |= machine.where._asdict()
-    known = known & machine.known
-    answers = (prover.impossible([one], known, fields) for one in due)
-    return next((refusal for refusal in answers if refusal is not None), None)
+    known = known & machine.known & (length > 0) & (length <= size)
+    known = known & (offset <= size - length)
+    steps = zip(
+        near.steps(placed, offset, length),
+        far.steps(placed, offset, length, near),
+        strict=True,
+    )
+    for one, other in steps:
+        apart = _told_apart(one, other, machine.areas[0], element)
+        for broken in (*ours.due, *machine.due, *apart):
+            due = Obligation(f"{one.what}, in every area", broken)
+            refusal = prover.impossible([due], known, fields)
+            if refusal is not None:
+                return refusal
+        ours.due.clear()
+        machine.due.clear()
+    return None
 
 
-def _records(one: Record, other: Record, areas: object, element: Word) -> Truth:
-    """Where the writes to slots are not the same, one by one."""
-    broken = FALSE
+def _told_apart(
+    one: Stage, other: Stage, areas: object, element: Word
+) -> Iterator[Truth]:
+    """Where two stages are not the same, one by one, which is soonest answered."""
+    yield from unlike_records(one.record, other.record, areas, element)
+    yield from _events(one.events, other.events)
+    yield _differ(one.result, other.result)
+    yield _unlike(_stops(one.events), _stops(other.events))
+
+
+def unlike_records(
+    one: Record, other: Record, areas: object, element: Word
+) -> Iterator[Truth]:
+    """Where the writes to slots are not the same."""
     for key in sorted({*one.writes, *other.writes}):
         if key[0] == areas:
             continue
-        if len(one.of(key)) != len(other.of(key)):
-            return TRUE
-        for first, second in zip(one.of(key), other.of(key), strict=True):
-            broken = broken | _writes(first, second, element)
-    return broken
+        yield Truth(len(one.of(key)) != len(other.of(key)))
+        for first, second in zip(one.of(key), other.of(key), strict=False):
+            if first is not second:
+                yield _writes(first, second, element)
 
 
 def _writes(one: Write, other: Write, element: Word) -> Truth:
@@ -183,18 +353,16 @@ def _writes(one: Write, other: Write, element: Word) -> Truth:
     return broken | (one.condition & differs)
 
 
-def _events(one: tuple[Event, ...], other: tuple[Event, ...]) -> Truth:
-    """Where what is copied, filled and mapped is not the same, one by one."""
+def _events(one: tuple[Event, ...], other: tuple[Event, ...]) -> Iterator[Truth]:
+    """Where what is copied, filled and mapped is not the same."""
     ours, theirs = ([e for e in events if e.kind in _SEEN] for events in (one, other))
-    if [e.kind for e in ours] != [e.kind for e in theirs]:
-        return TRUE
-    broken = FALSE
-    for first, second in zip(ours, theirs, strict=True):
-        broken = broken | _unlike(first.condition, second.condition)
+    yield Truth([e.kind for e in ours] != [e.kind for e in theirs])
+    for first, second in zip(ours, theirs, strict=False):
+        broken = _unlike(first.condition, second.condition)
         given = first.data.get("arguments", ()), second.data.get("arguments", ())
         for a, b in zip_longest(*given):
             broken = broken | (first.condition & _differ(a, b))
-    return broken
+        yield broken
 
 
 def _stops(events: tuple[Event, ...]) -> Truth:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bounceproof.models.lifetime import (
     BIDIRECTIONAL,
@@ -40,7 +40,7 @@ from bounceproof.source.eval.memory import NOTHING, Address, State, Value
 from bounceproof.source.eval.paths import PathEnds
 from bounceproof.source.extract.cut import Fresh
 from bounceproof.source.extract.live_machine import LiveMachine
-from bounceproof.source.extract.record import Leftovers, Record, Write
+from bounceproof.source.extract.record import Leftovers, Record, Write, taken_over
 from bounceproof.source.extract.run import entry_values
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
@@ -276,7 +276,8 @@ class SourceLife:
             here = direction.eq(index)
             if here.raw is False:
                 continue
-            for step in self._sync(placed, index, offset, length):
+            whom = "device" if index == TO_DEVICE else "cpu"
+            for step in self._sync(placed, index, offset, length, whom):
                 done = here & step.condition
                 tlb, orig = step.to, step.other
                 if index != TO_DEVICE:
@@ -289,12 +290,11 @@ class SourceLife:
         return copy
 
     def _sync(
-        self, placed: Placed, direction: int, offset: Word, length: Word
+        self, placed: Placed, direction: int, offset: Word, length: Word, whom: str
     ) -> list[Step]:
         story = self._story(placed, direction)
         if not self._made(story):
             return []
-        whom = "device" if direction == TO_DEVICE else "cpu"
         function = self._function((SYNCS[self._cell.path] + whom,))
         moved = self._handle(story) + offset
         values = self._again(story) | _directed(direction)
@@ -389,11 +389,37 @@ class SourceLife:
         """What the life is evaluated on."""
         return self._machine
 
-    def steps(self, placed: Placed) -> Iterator[Stage]:
-        """The mapping, in each direction."""
+    def steps(
+        self,
+        placed: Placed,
+        offset: Word,
+        length: Word,
+        near: SourceLife | None = None,
+    ) -> Iterator[Stage]:
+        """The mapping in each direction, a sync of ``length`` bytes from ``offset`` on,
+        and the end.
+
+        With ``near`` the mapping, once made, is taken to be what it is there.
+        """
+        machine, path = self._machine, self._cell.path
         for direction in IN_C:
             story = self._story(placed, direction)
             yield Stage("a mapping", story.record, story.events, story.result)
+            if near is not None:
+                self._take_over(direction, near._story(placed, direction))
+            for what in ("device", "cpu") if path in SYNCS else ():
+                self._sync(placed, direction, offset, length, what)
+                yield Stage("a sync", machine.record, tuple(machine.events), NOTHING)
+            story = self._story(placed, direction)
+            if path in UNMAPS and self._made(story):
+                self._unmap(placed, story, direction)
+                yield Stage("the end", machine.record, tuple(machine.events), NOTHING)
+
+    def _take_over(self, direction: int, story: Story) -> None:
+        """Go on with what ``story`` left in its slots, not in its area."""
+        ours, areas = self._stories[direction], self._machine.areas[0]
+        record = taken_over(ours.record, story.record, areas)
+        self._stories[direction] = replace(story, state=ours.state, record=record)
 
     # Running on.
 

@@ -20,10 +20,12 @@ from bounceproof.source.extract.loops import Loops, Span
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.record import Write, element_of, key_of
 from bounceproof.source.extract.record_machine import RecordMachine
-from bounceproof.source.extract.search import MANY_SLOTS, Shape
+from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
 
 _AMPLE = 0xFFFF
+_ALL_SLOTS = 1 << 31
+"""So many that every slot number is one of the first area."""
 
 
 class LiveMachine(RecordMachine):
@@ -75,7 +77,7 @@ class LiveMachine(RecordMachine):
             "end": pool.start + (slots << pool.geometry.shift),
             "vaddr": Address(pool.start, c.VoidType()),
             "nslabs": slots,
-            "area_nslabs": u64(MANY_SLOTS),
+            "area_nslabs": u64(_ALL_SLOTS),
         }
         for name, value in fields.items():
             self.poke(state, self.pool, self.pool_tag, name, value)

@@ -8,7 +8,7 @@ initialisation leaves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bounceproof.models.word import S64, CType, Truth, Word, ite
 from bounceproof.source.eval.memory import Location, State, Value
@@ -118,6 +118,13 @@ class Leftovers:
     def held(self, name: str, ctype: CType) -> Callable[[Word], Word]:
         """What a field holds, by element."""
         return lambda element: self.value(name, element, ctype)
+
+
+def taken_over(ours: Record, theirs: Record, areas: object) -> Record:
+    """``theirs``, but for what ``ours`` has of areas."""
+    writes = {key: own for key, own in ours.writes.items() if key[0] == areas}
+    rest = {key: list(own) for key, own in theirs.writes.items() if key[0] != areas}
+    return replace(theirs, writes=writes | rest)
 
 
 def key_of(at: Location) -> Key:

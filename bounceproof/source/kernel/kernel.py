@@ -29,6 +29,7 @@ from bounceproof.source.extract.caller_proof import (
 from bounceproof.source.extract.driver import Driver
 from bounceproof.source.extract.elsewhere import (
     ElsewhereMachine,
+    PlacedMachine,
     any_placed,
     prove_elsewhere,
 )
@@ -415,10 +416,11 @@ class SourceKernel:
             program, shape = self.program(cell.page_size), self.shape(cell)
             request, _, _, known = any_request(prover, cell, cell.page_size)
             mapping, slots = self.mapping(cell, request), self.geometry(cell.page_size)
-            placed, fits = any_placed(prover, near, cell, slots, request, mapping)
-            far = SourceLife(
-                program, cell, entry, shape, prover.fresh, ElsewhereMachine
+            near, far = (
+                SourceLife(program, cell, entry, shape, prover.fresh, kind)
+                for kind in (PlacedMachine, ElsewhereMachine)
             )
+            placed, fits = any_placed(prover, near, cell, slots, request, mapping)
             refusal = prove_elsewhere(prover, near, far, placed, known & fits)
             self._alike[cell] = None if refusal is None else refusal.reason
         reason = self._alike.get(cell)
