@@ -72,6 +72,33 @@ def test_the_slots_are_the_tree_s_own(
     assert planted(change).geometry(4096) == found
 
 
+HEAD = "static unsigned int low_offset("
+AGAIN = "#undef {0}\n#define {0} {1}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "own"),
+    [
+        ("IO_TLB_SEGSIZE", "64", "128"),
+        ("IO_TLB_SHIFT", "10", "11"),
+        ("IO_TLB_SIZE", "1024", "(1 << IO_TLB_SHIFT)"),
+    ],
+)
+def test_slots_that_are_others_for_a_while_are_refused(
+    name: str, other: str, own: str
+) -> None:
+    function = f"static int odd(void)\n{{\n\treturn {name};\n}}\n"
+    between = AGAIN.format(name, other) + function + AGAIN.format(name, own)
+    with pytest.raises(NotUnderstood, match=rf"swiotlb\.c:\d+: .*return {name}"):
+        planted((HEAD, between + HEAD)).geometry(4096)
+
+
+@pytest.mark.parametrize("name", ["IO_TLB_SEGSIZE", "IO_TLB_SHIFT"])
+def test_slots_that_are_defined_again_but_alike_are_read(name: str) -> None:
+    own = {"IO_TLB_SEGSIZE": "(1 << 7)", "IO_TLB_SHIFT": "0xb"}[name]
+    assert planted((HEAD, AGAIN.format(name, own) + HEAD)).geometry(4096) == MAINLINE
+
+
 def test_slots_may_depend_on_the_page() -> None:
     tree = planted(shift("(PAGE_SHIFT - 1)"))
     assert [tree.geometry(page).shift for page in PAGE_SIZES] == [11, 13, 15]

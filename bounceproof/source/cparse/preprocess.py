@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bounceproof.source.cparse.condition import evaluate
@@ -57,10 +57,17 @@ class Unit:
 
 
 class Preprocessor:
-    """Macros and configuration, shared by the files of one program."""
+    """Macros and configuration, shared by the files of one program.
 
-    def __init__(self, config: Mapping[str, str], prelude: str) -> None:
+    ``uses`` has for each name of ``watched`` what it was expanded to, in any file, with
+    the file and line of the first such use.
+    """
+
+    def __init__(
+        self, config: Mapping[str, str], prelude: str, watched: Iterable[str] = ()
+    ) -> None:
         self.macros: dict[str, Macro] = {}
+        self.uses: dict[str, dict[str, tuple[str, int]]] = {n: {} for n in watched}
         self._config = dict(config)
         self._budget = MAX_TOKENS
         self._at = ("", 0, "")
@@ -74,6 +81,7 @@ class Preprocessor:
         """A copy whose macros change apart from this one's."""
         twin = object.__new__(Preprocessor)
         twin.macros = dict(self.macros)
+        twin.uses = self.uses
         twin._config = self._config
         twin._budget = MAX_TOKENS
         twin._at = self._at
@@ -269,7 +277,10 @@ class Preprocessor:
                 if len(body) == 1 and self._takes_arguments(body[0].text):
                     tokens = [*tokens[:index], body[0], *tokens[index + 1 :]]
                     continue
-                out += self._expand(_paste(body), hidden | {macro.name})
+                expanded = self._expand(_paste(body), hidden | {macro.name})
+                if macro.name in self.uses:
+                    self.uses[macro.name].setdefault(spell(expanded), self._at[:2])
+                out += expanded
                 index += 1
             else:
                 index = self._call(macro, tokens, index, hidden, out)

@@ -40,7 +40,10 @@ def slot_geometry(program: Program) -> SlotGeometry:
 
 
 def _value(program: Program, name: str, otherwise: int | None = None) -> int:
-    """What ``name`` is in every source that knows it, ``otherwise`` if none does."""
+    """What ``name`` is in every source that knows it, ``otherwise`` if none does.
+
+    It is the same wherever code uses it, though a file may define it again.
+    """
     found: dict[int, str] = {}
     for file in SOURCES:
         if _known(program, name, file):
@@ -51,6 +54,11 @@ def _value(program: Program, name: str, otherwise: int | None = None) -> int:
     value = next(iter(found), otherwise)
     if value is None:
         raise NotUnderstood(_HEADER, 0, name, f"a definition of {name}")
+    source = next(iter(found.values()), SOURCES[0])
+    for text, (file, line) in list(program.uses[name].items()):
+        if _evaluated(program, text, source) != value:
+            need = f"{name} as it is at the end of {source}, {value}"
+            raise NotUnderstood(file, line, program.text(file, line), need)
     return value
 
 

@@ -38,6 +38,7 @@ from bounceproof.source.tree.tree import HEADERS, SOURCES, Tree
 
 OUTSIDE = "(outside)"
 _LANGUAGE = Language(tree_sitter_c.language())
+_WATCHED = ("IO_TLB_SHIFT", "IO_TLB_SIZE", "IO_TLB_SEGSIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class _Found:
 class Program:
     """Functions, structures, enumerators and variables of the files that matter.
 
+    ``uses``: what the macros of slots and slot sets were expanded to, and where.
     Where names clash, the file that asks comes first, then headers, then the rest.
     """
 
@@ -102,7 +104,8 @@ class Program:
         self._load(page_size.bit_length() - 1)
 
     def _load(self, page_shift: int) -> None:
-        shared = Preprocessor(self.config, prelude(page_shift))
+        shared = Preprocessor(self.config, prelude(page_shift), _WATCHED)
+        self.uses = shared.uses
         added = [path for path in self.tree.added if path.endswith(".h")]
         for path in (*HEADERS, *added):
             self._read(path, shared)
