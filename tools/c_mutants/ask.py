@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What bounceproof answers about a mutant: ``check --json`` in a child, by cell."""
+"""What bounceproof answers about a mutant: ``check --json`` in a child, by cell.
+
+The child is forked from a process that has asked the unchanged tree: what was read and
+proved there is not read and proved again.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -12,11 +17,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path as File
 from typing import Any
 
-from tools.c_mutants.truth import Where
+from tools.c_mutants.truth import NVME, Where
 
 SECONDS = 60
 """For one question; several at once have so much each."""
@@ -78,6 +84,26 @@ def _forked(arguments: Sequence[str], out: File, seconds: int) -> int:
         finally:
             os._exit(4)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def warm(tree: str, cells: Sequence[Where]) -> None:
+    """Ask all of the unchanged ``tree`` here, so that children inherit the answers."""
+    from bounceproof.cli import check, main  # noqa: F401  (a child finds them loaded)
+    from bounceproof.cli.subjects import model_of
+    from bounceproof.report import checks  # noqa: F401
+    from bounceproof.solver.ask import check_kernel
+    from bounceproof.solver.domain import Domain
+    from bounceproof.solver.properties import Property
+    from bounceproof.source.errors import SourceError
+
+    model = model_of(tree, (), ())
+    for where in cells:
+        granule = where.granule if where.path.has_granule else None
+        domain = Domain(NVME, where.page_size, granule, where.path)
+        with suppress(SourceError):
+            check_kernel(model, domain, list(Property), SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def ask(

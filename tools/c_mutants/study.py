@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path as File
@@ -13,7 +13,7 @@ from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.tree.patch import parse_patch
 from bounceproof.source.tree.tree import Tree, open_tree
-from tools.c_mutants.ask import PROPERTIES, Answer, ask
+from tools.c_mutants.ask import PROPERTIES, Answer, ask, warm
 from tools.c_mutants.compare import Outcome, Row, outcome
 from tools.c_mutants.generate import Generator, Mutant
 from tools.c_mutants.store import Store, key_of, tool_sources, truth_sources
@@ -30,6 +30,20 @@ from tools.c_mutants.truth import (
 )
 
 QUICK = ("fits", "finds", "halts", "aligned")
+WHOLE, FEW, LEAST = 10, 4, 2
+
+
+def chosen(moved: Sequence[str], number: int) -> tuple[str, ...]:
+    """What to ask of one mutant: every tenth time everything, else up to four of the
+    properties that changed and as many others, in turn, that it makes four, or two."""
+    if number % WHOLE == 0:
+        return PROPERTIES
+    changed = [moved[(number + n) % len(moved)] for n in range(min(FEW, len(moved)))]
+    others = [p for p in PROPERTIES if p not in moved]
+    more = max(LEAST, FEW - len(changed))
+    start = number * more
+    rest = [others[(start + n) % len(others)] for n in range(min(more, len(others)))]
+    return tuple(p for p in PROPERTIES if p in changed or p in rest)
 
 
 class _Overlay:
@@ -66,6 +80,7 @@ class Study:
     base: SourceKernel = field(init=False)
     compiler: Compiler = field(init=False)
     _ground: Known = field(init=False)
+    _warm: bool = False
 
     def __post_init__(self) -> None:
         self.base = SourceKernel(open_tree(self.place))
@@ -114,6 +129,9 @@ class Study:
         key = key_of("answer", print_of, mutant.patch, *asked, tool_sources())
         kept = self.store.get(key)
         if kept is None:
+            if not self._warm:
+                warm(self.place, CELLS)
+                self._warm = True
             kept = ask(self.place, mutant.patch, where, properties).fields()
             self.store.put(key, "answer", kept)
         return Answer(**kept)
@@ -126,8 +144,8 @@ class Study:
     def wanted(
         self, known: Known, number: int, brief: bool
     ) -> Iterator[tuple[Where, Truth, tuple[str, ...]]]:
-        """The cells to ask, and what: everything, or one cell and what is quick there
-        or has changed; a cell where anything has, if there is one."""
+        """The cells to ask, and what: everything, or one cell where something has
+        changed, if there is one, and there what :func:`chosen` says."""
         pairs = list(zip(CELLS, known.truths, strict=True))
         if not brief:
             yield from ((where, truth, PROPERTIES) for where, truth in pairs)
@@ -135,8 +153,7 @@ class Study:
         moved = [[p for p in PROPERTIES if self.changed(t, p)] for _, t in pairs]
         places = [place for place, props in enumerate(moved) if props]
         place = places[number % len(places)] if places else number % len(CELLS)
-        asked = tuple(p for p in PROPERTIES if p in QUICK or p in moved[place])
-        yield (*pairs[place], asked)
+        yield (*pairs[place], chosen(moved[place], number))
 
     def rows(self, number: int, mutant: Mutant, brief: bool = False) -> Iterator[Row]:
         """Compare one mutant."""

@@ -108,11 +108,11 @@ class Text:
     def _types(self) -> list[str]:
         structs = self._program.structs
         out = [f"struct {tag};" for tag in structs if "@" not in tag]
-        done: set[str] = set()
+        read, done = set(structs), set[str]()
         empty = "\tint bp_empty;"
 
         def emit(tag: str) -> None:
-            if tag in done or tag not in structs or "@" in tag:
+            if tag in done or tag not in read or "@" in tag:
                 return
             done.add(tag)
             for entry in structs[tag].values():
