@@ -64,6 +64,17 @@ def test_what_cannot_be_compiled_stops_when_reached() -> None:
         run_native(kernel, cell, 0x1000, 100, PoolNumbers(1 << 30, 256))
 
 
+def test_a_struct_that_is_not_read_is_left_out() -> None:
+    texts = files()
+    texts["include/linux/device.h"] = """
+struct shown { struct kobject kobj; int mode; };
+"""
+    kernel = proved_kernel(Tree(DictStore(texts), "changed"))
+    cell = Cell(4096, 4096, Path.DIRECT, 0xFFF)
+    native = run_native(kernel, cell, 0x1000, 100, PoolNumbers(1 << 30, 256))
+    assert native["ok"]
+
+
 SOCKETS = """
 #include <errno.h>
 #include <stdio.h>
