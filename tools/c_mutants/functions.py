@@ -117,6 +117,18 @@ def deciding(kernel: SourceKernel) -> list[Body]:
     return [body for body in bodies if body is not None]
 
 
+def ways_through(kernel: SourceKernel) -> dict[Path, frozenset[str]]:
+    """The functions that mapping, release and syncs of each path go through."""
+    program = kernel.program(4096)
+    return {
+        path: frozenset(
+            function.name
+            for function in _reached(program, path_functions(program, path))
+        )
+        for path in (Path.DIRECT, Path.IOMMU)
+    }
+
+
 def _body(program: Program, function: c.Function) -> Body | None:
     extent = program.extent(function.name, function.file)
     text = program.tree.read(function.file)

@@ -9,12 +9,14 @@ from itertools import islice
 from pathlib import Path as File
 from typing import Any
 
+from bounceproof.models.request import Path
 from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.tree.patch import parse_patch
 from bounceproof.source.tree.tree import Tree, open_tree
 from tools.c_mutants.ask import PROPERTIES, Answer, ask, warm
 from tools.c_mutants.compare import Outcome, Row, outcome
+from tools.c_mutants.functions import ways_through
 from tools.c_mutants.generate import Generator, Mutant
 from tools.c_mutants.store import Store, key_of, tool_sources, truth_sources
 from tools.c_mutants.truth import (
@@ -29,7 +31,6 @@ from tools.c_mutants.truth import (
     truth_from,
 )
 
-QUICK = ("fits", "finds", "halts", "aligned")
 WHOLE, FEW, LEAST = 10, 4, 2
 
 
@@ -81,17 +82,31 @@ class Study:
     compiler: Compiler = field(init=False)
     _ground: Known = field(init=False)
     _warm: bool = False
+    _ways: dict[Path, frozenset[str]] | None = None
 
     def __post_init__(self) -> None:
         self.base = SourceKernel(open_tree(self.place))
         self.compiler = Compiler(self.base)
-        self._ground = self.known(None)
+        self._ground = self.known(None, CELLS)
 
-    def mutants(self) -> Iterator[Mutant]:
-        """Mutants that compile, in the order of the seed, without end."""
+    def mutants(self, brief: bool) -> Iterator[tuple[int, Mutant]]:
+        """Mutants that compile, numbered in the order of the seed, without end."""
+        number = 0
         for mutant in Generator(self.base, self.name, self.seed):
-            if self.known(mutant).why_not is None:
-                yield mutant
+            cells = self.cells(mutant, number, brief)
+            if self.known(mutant, cells).why_not is None:
+                yield number, mutant
+                number += 1
+
+    def cells(self, mutant: Mutant, number: int, brief: bool) -> tuple[Where, ...]:
+        """All, or the one whose turn it is of those that go through the change."""
+        if not brief:
+            return CELLS
+        if self._ways is None:
+            self._ways = ways_through(self.base)
+        paths = [p for p, names in self._ways.items() if mutant.function in names]
+        touched = [where for where in CELLS if where.path in paths] or CELLS
+        return (touched[number % len(touched)],)
 
     def kernel(self, mutant: Mutant | None) -> SourceKernel:
         """The tree with ``mutant``'s change."""
@@ -100,25 +115,27 @@ class Study:
         store = _Overlay(self.base.tree, mutant.file, mutant.new)
         return SourceKernel(Tree(store, self.name))
 
-    def known(self, mutant: Mutant | None) -> Known:
+    def known(self, mutant: Mutant | None, cells: tuple[Where, ...]) -> Known:
         """What the compiled code shows, from the store where it is kept."""
-        print_of, patch = self.base.tree.fingerprint(), mutant.patch if mutant else ""
-        key = key_of("truth", print_of, patch, str(self.effort), truth_sources())
+        patch = mutant.patch if mutant else ""
+        asked = (patch, str(self.effort), *(where.label for where in cells))
+        key = key_of("truth", self.base.tree.fingerprint(), *asked, truth_sources())
         kept = self.store.get(key)
         if kept is None:
-            kept = self._judge(mutant)
+            kept = self._judge(mutant, cells)
             self.store.put(key, "truth", kept)
         if "why_not" in kept:
             return Known(why_not=kept["why_not"])
         return Known(tuple(truth_from(t) for t in kept["truths"]))
 
-    def _judge(self, mutant: Mutant | None) -> dict[str, Any]:
+    def _judge(self, mutant: Mutant | None, cells: tuple[Where, ...]) -> dict[str, Any]:
         hints, bits = (mutant.hints, mutant.bits) if mutant else ((), ())
         judged = Judged(self.kernel(mutant), self.compiler, hints, bits)
         try:
-            return {"truths": [t.fields() for t in judged.truths(self.effort)]}
+            found = judged.truths(self.effort, cells=cells)
         except (NotCompiled, NotRun, SourceError) as error:
             return {"why_not": f"{type(error).__name__}: {error}"}
+        return {"truths": [truth.fields() for truth in found]}
 
     def answer(
         self, mutant: Mutant, where: Where, properties: tuple[str, ...] = PROPERTIES
@@ -141,30 +158,19 @@ class Study:
         ground = next(t for t in self._ground.truths if t.where == truth.where)
         return truth.sure(prop) != ground.sure(prop)
 
-    def wanted(
-        self, known: Known, number: int, brief: bool
-    ) -> Iterator[tuple[Where, Truth, tuple[str, ...]]]:
-        """The cells to ask, and what: everything, or one cell where something has
-        changed, if there is one, and there what :func:`chosen` says."""
-        pairs = list(zip(CELLS, known.truths, strict=True))
-        if not brief:
-            yield from ((where, truth, PROPERTIES) for where, truth in pairs)
-            return
-        moved = [[p for p in PROPERTIES if self.changed(t, p)] for _, t in pairs]
-        places = [place for place, props in enumerate(moved) if props]
-        place = places[number % len(places)] if places else number % len(CELLS)
-        yield (*pairs[place], chosen(moved[place], number))
-
     def rows(self, number: int, mutant: Mutant, brief: bool = False) -> Iterator[Row]:
-        """Compare one mutant."""
-        for where, truth, asked in self.wanted(self.known(mutant), number, brief):
+        """Compare one mutant; where ``brief`` in one cell, and there what
+        :func:`chosen` says."""
+        cells = self.cells(mutant, number, brief)
+        for where, truth in zip(cells, self.known(mutant, cells).truths, strict=True):
+            moved = [p for p in PROPERTIES if self.changed(truth, p)]
+            asked = chosen(moved, number) if brief else PROPERTIES
             answer = self.answer(mutant, where, asked)
             for prop in asked:
                 confirmed = self._confirmed(mutant, where, truth, answer, prop)
                 result = outcome(prop, truth, answer, confirmed)
-                changed = self.changed(truth, prop)
                 head = (self.name, number, mutant.kind, mutant.function)
-                yield Row(*head, where.label, prop, result, changed)
+                yield Row(*head, where.label, prop, result, prop in moved)
 
     def _confirmed(
         self, mutant: Mutant, where: Where, truth: Truth, answer: Answer, prop: str
@@ -178,7 +184,7 @@ class Study:
 
     def compare(self, many: int, brief: bool) -> Iterator[tuple[Mutant, list[Row]]]:
         """The first ``many`` mutants that compile, each with its rows."""
-        for number, mutant in enumerate(islice(self.mutants(), many)):
+        for number, mutant in islice(self.mutants(brief), many):
             rows = list(self.rows(number, mutant, brief))
             self.told(_line(number, mutant, rows))
             yield mutant, rows

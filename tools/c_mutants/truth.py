@@ -222,14 +222,17 @@ class Judged:
     hints: tuple[int, ...] = ()
     bits: tuple[tuple[int, int], ...] = ()
 
-    def truths(self, effort: int = EFFORT, seed: int = 1) -> list[Truth]:
+    def truths(
+        self, effort: int = EFFORT, seed: int = 1, cells: Sequence[Where] = CELLS
+    ) -> list[Truth]:
         """What each cell shows.  Raises NotCompiled, NotRun and SourceError."""
         found = []
-        for page in dict.fromkeys(where.page_size for where in CELLS):
+        for page in dict.fromkeys(where.page_size for where in cells):
             with tempfile.TemporaryDirectory(prefix="bounceproof-") as name:
                 binary = self.build(page, File(name))
                 for number, where in enumerate(_of_page(page)):
-                    found.append(self._truth(binary, number, where, effort, seed))
+                    if where in cells:
+                        found.append(self._truth(binary, number, where, effort, seed))
         return found
 
     def build(self, page: int, folder: File) -> File:
