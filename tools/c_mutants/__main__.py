@@ -102,8 +102,11 @@ def _options() -> argparse.Namespace:
         way.add_argument("--many", type=int, default=400, help="mutants of each tree")
         way.add_argument("--effort", type=int, default=EFFORT)
         way.add_argument("--patch", type=File, help="judge the tree with this on top")
-        way.add_argument("--brief", action="store_true",
-                         help="ask one cell, what is quick there and what changed")
+        way.add_argument(
+            "--brief",
+            action="store_true",
+            help="ask one cell, what is quick there and what changed",
+        )
         way.add_argument("--page", type=File, help="write the table to this file")
         way.add_argument("--samples", type=File, help="keep patches answered wrongly")
         kept = ROOT / "build" / "c-mutants.sqlite"

@@ -31,20 +31,26 @@ from tools.c_mutants.truth import (
     truth_from,
 )
 
-WHOLE, FEW, LEAST = 10, 4, 2
+OF_SEARCHES = ("fits", "finds", "halts", "aligned")
+WHOLE, FEW, BESIDE = 25, 3, 2
 
 
 def chosen(moved: Sequence[str], number: int) -> tuple[str, ...]:
-    """What to ask of one mutant: every tenth time everything, else up to four of the
-    properties that changed and as many others, in turn, that it makes four, or two."""
+    """What to ask of one mutant: now and then everything, else some of the properties
+    that changed, in turn, and others beside them that cost little more."""
     if number % WHOLE == 0:
         return PROPERTIES
-    changed = [moved[(number + n) % len(moved)] for n in range(min(FEW, len(moved)))]
-    others = [p for p in PROPERTIES if p not in moved]
-    more = max(LEAST, FEW - len(changed))
-    start = number * more
-    rest = [others[(start + n) % len(others)] for n in range(min(more, len(others)))]
-    return tuple(p for p in PROPERTIES if p in changed or p in rest)
+    asked = [moved[(number + n) % len(moved)] for n in range(min(FEW, len(moved)))]
+    beside = _others(asked, number)
+    return tuple(p for p in PROPERTIES if p in asked or p in beside)
+
+
+def _others(asked: Sequence[str], number: int) -> list[str]:
+    """Properties read off the same code as those of ``asked``."""
+    lives = [p for p in PROPERTIES if p not in OF_SEARCHES]
+    once = number % 4 == 1 if not asked else any(p in lives for p in asked)
+    group = [p for p in (lives if once else OF_SEARCHES) if p not in asked]
+    return [group[(number + n) % len(group)] for n in range(min(BESIDE, len(group)))]
 
 
 class _Overlay:
