@@ -95,8 +95,34 @@ static uint64_t state_of(const ucontext_t *context)
 	return mixed(sum, slots, place.nslabs * sizeof(*slots)) | 1;
 }
 
+/* One tick from now on: none is due before the code in hand went on. */
+static void wind(void)
+{
+	const struct itimerval soon = { { 0, 0 }, { 0, 250 } };
+
+	setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+/* Whether a state was seen before, but for a process that waited, the last one. */
+static int seen_before(uint64_t sum)
+{
+	static uint64_t last;
+	static int alike;
+	unsigned long at = sum % SAMPLES;
+
+	alike = sum == last ? alike + 1 : 0;
+	last = sum;
+	for (int probe = 0; probe < 64 && samples[at]; probe++) {
+		if (samples[at] == sum)
+			return !alike || alike > 20;
+		at = (at + 1) % SAMPLES;
+	}
+	samples[at] = sum;
+	return 0;
+}
+
 /* The same registers, stack and pool twice in one call: it has no end. */
-static void tick(int number, siginfo_t *info, void *context)
+static void watched(void *context)
 {
 	if (!bp_inside || bp_serial != ticked_serial) {
 		if (ticks > 4)
@@ -109,17 +135,16 @@ static void tick(int number, siginfo_t *info, void *context)
 		return;
 	if (ticks == 4)
 		memset(samples, 0, sizeof(samples));
-	uint64_t sum = state_of(context);
-	unsigned long at = sum % SAMPLES;
-
-	for (int probe = 0; probe < 64 && samples[at]; probe++) {
-		if (samples[at] == sum)
-			bp_leave(BP_ENDLESS);
-		at = (at + 1) % SAMPLES;
-	}
-	samples[at] = sum;
+	if (seen_before(state_of(context)))
+		bp_leave(BP_ENDLESS);
 	if (ticks > 6000)
 		bp_leave(BP_LONG);
+}
+
+static void tick(int number, siginfo_t *info, void *context)
+{
+	watched(context);
+	wind();
 }
 
 static void fault(int number)
@@ -135,17 +160,27 @@ static void watch(void)
 	stack_t stack = { .ss_sp = other_stack, .ss_size = sizeof(other_stack) };
 	struct sigaction ticking = { .sa_sigaction = tick };
 	struct sigaction failing = { .sa_handler = fault };
-	struct itimerval often = { { 0, 250 }, { 0, 250 } };
 
 	sigaltstack(&stack, NULL);
-	ticking.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTART;
+	ticking.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
 	failing.sa_flags = SA_NODEFER | SA_ONSTACK;
 	sigaction(SIGALRM, &ticking, NULL);
 	sigaction(SIGSEGV, &failing, NULL);
 	sigaction(SIGBUS, &failing, NULL);
 	sigaction(SIGFPE, &failing, NULL);
 	sigaction(SIGILL, &failing, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+	wind();
+}
+
+/* Ticks are held up in their handler, which was left. */
+static void resume(void)
+{
+	sigset_t ticking;
+
+	sigemptyset(&ticking);
+	sigaddset(&ticking, SIGALRM);
+	wind();
+	sigprocmask(SIG_UNBLOCK, &ticking, NULL);
 }
 
 enum which { MAP, UNMAP, TO_DEVICE_SYNC, TO_CPU_SYNC };
@@ -161,6 +196,7 @@ static __attribute__((noinline)) enum bp_stop call(enum which which, uint64_t at
 	why = sigsetjmp(bp_back, 0);
 	if (why) {
 		stopped = 1;
+		resume();
 		return why;
 	}
 	bp_serial++;
@@ -213,8 +249,10 @@ static enum bp_stop tree_init(void)
 {
 	int why = sigsetjmp(bp_back, 0);
 
-	if (why)
+	if (why) {
+		resume();
 		return why;
+	}
 	bp_serial++;
 	bp_inside = 1;
 	bp_tree_init(place.start, place.nslabs, place.nareas);
