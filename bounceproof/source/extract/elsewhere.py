@@ -184,7 +184,7 @@ class ElsewhereMachine(PlacedMachine):
     def __init__(
         self, program: Program, cell: Cell, shape: Shape, fresh: Fresh
     ) -> None:
-        self._others, self._any = count(), fresh
+        self._other_areas, self._any = count(), fresh
         self._search = shape.function.name
         self.near: PlacedMachine | None = None
         super().__init__(program, cell, shape, fresh)
@@ -210,7 +210,7 @@ class ElsewhereMachine(PlacedMachine):
             if op == "*":
                 known = self.where.product(left, right)
             elif op == "/":
-                other = self._any(f"other area#{next(self._others)}", U64)
+                other = self._any(f"other area#{next(self._other_areas)}", U64)
                 known = self.where.quotient(left, right, other)
         return super().arithmetic(op, left, right, node) if known is None else known
 
