@@ -80,7 +80,7 @@ def as_json(result: Checked) -> str:
         "domain": domain_json(asked_of(result)),
         "verdict": result.verdict.shown,
         "properties": [finding_json(result.model, f) for f in result.findings],
-        "proved": proved_names(result.model, result.holds_somewhere),
+        "proved": proved_names(result),
     }
     return answer_json("check", fields, [result.model])
 
@@ -152,6 +152,6 @@ def as_text(result: Checked) -> str:
     lines += judged_text([model])
     for finding in result.findings:
         lines += [*finding_text(model, finding, result.domain.pool_kind), ""]
-    lines += proved_text(model, result.holds_somewhere)
+    lines += proved_text(result)
     lines += [*domain_text(asked_of(result)), *tool_text([model])]
     return "\n".join(lines)

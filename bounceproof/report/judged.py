@@ -14,6 +14,7 @@ from bounceproof.models.request import Configured, KernelModel
 from bounceproof.report.text import table, wrap
 
 if TYPE_CHECKING:
+    from bounceproof.solver.ask import Checked
     from bounceproof.source.tree.provenance import HunkJudged, Judged, PatchJudged
 
 _HUNKS = 12
@@ -166,18 +167,22 @@ def tool_text(models: Iterable[KernelModel]) -> list[str]:
     return ["", wrap(f"Answered by {', '.join(named)}.")]
 
 
-def proved_text(model: KernelModel, holds: bool) -> list[str]:
+def proved_text(checked: Checked) -> list[str]:
     """The line on what a tree's ``holds`` rests on."""
-    names = proved_names(model, holds)
+    names = proved_names(checked)
     if not names:
         return []
     told = f"Proved of the code, for all inputs: {', '.join(names)}; see --assumptions."
     return [wrap(told), ""]
 
 
-def proved_names(model: KernelModel, holds: bool) -> list[str]:
+def proved_names(checked: Checked) -> list[str]:
     """What is proved of a tree's code where something holds of it."""
-    from bounceproof.source.program.assumptions import PROVED
+    from bounceproof.source.program.assumptions import END, LISTS, PROVED, SEARCH
 
-    read = isinstance(model, SaysWhatWasJudged)
-    return [name for name, _ in PROVED] if read and holds else []
+    ruled, ranked = checked.holds_by_rule, checked.holds_by_ranking
+    if not isinstance(checked.model, SaysWhatWasJudged) or not (ruled or ranked):
+        return []
+    left_out = set() if ranked else {END}
+    left_out |= set() if ruled else {SEARCH, LISTS}
+    return [name for name, _ in PROVED if name not in left_out]

@@ -198,6 +198,6 @@ def as_text(result: Proved) -> str:
         lines += ["", f"The kernel, {label(kernel)}:"]
     for finding in result.kernel.findings:
         lines += _kernel_text(result, finding)
-    lines += proved_text(kernel, result.kernel.holds_somewhere)
+    lines += proved_text(result.kernel)
     asked = asked_of(result.kernel, result.base)
     return "\n".join([*lines, *domain_text(asked), *tool_text([kernel])])

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsHistories
 from bounceproof.models.search import NoClosedForm, NoSearchRule, NotRead
@@ -16,8 +18,11 @@ from bounceproof.models.word import Truth
 from bounceproof.solver.apart import ask_apart, parts_of, together
 from bounceproof.solver.bounded import hunt_bounded
 from bounceproof.solver.check import (
+    Open,
     anywhere_question,
     cells_with_limits,
+    empty_cell,
+    found_in,
     hunt,
     hunt_where,
     placement_question,
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from bounceproof.solver.directed import Directed
 
 UNROLLED_SLOTS = 256
+RANKED = "a measure of the loop's own variables falls with each turn; no rule says more"
 _OF_ITS_OWN = (
     Property.OWNED,
     Property.EXCLUSIVE,
@@ -101,10 +107,14 @@ class Checked:
         return exit_code(finding.verdict for finding in self.findings)
 
     @property
-    def holds_somewhere(self) -> bool:
-        """Whether any property holds in any cell."""
-        cells = (cell for finding in self.findings for cell in finding.cells)
-        return any(cell.verdict is Verdict.HOLDS for cell in cells)
+    def holds_by_rule(self) -> bool:
+        """Whether a property holds in a cell, one that a ranking does not show."""
+        return any(_holds(f) for f in self.findings if RANKED not in (f.note or ""))
+
+    @property
+    def holds_by_ranking(self) -> bool:
+        """Whether a search is shown to end by a ranking of its turns."""
+        return any(_holds(f) for f in self.findings if RANKED in (f.note or ""))
 
     @property
     def verdict(self) -> Verdict:
@@ -131,6 +141,10 @@ class Proved:
         return exit_code(finding.verdict for finding in every)
 
 
+def _holds(finding: Finding) -> bool:
+    return any(cell.verdict is Verdict.HOLDS for cell in finding.cells)
+
+
 def _again(
     finding: Finding, run: Callable[[Counterexample], dict[str, Any]]
 ) -> Finding:
@@ -152,10 +166,18 @@ def _unanswered(
     return Finding(prop, Verdict.UNKNOWN, open_, None, None, reason, None, 0.0)
 
 
-def _ask(wanted: Hunt, hunter: Callable[[], Directed | None] = lambda: None) -> Finding:
+def _ask(
+    wanted: Hunt,
+    hunter: Callable[[], Directed | None] = lambda: None,
+    ends: Callable[[Cell], bool] = lambda cell: False,
+) -> Finding:
     """The cells that can be asked for every area, and the others as far as they can."""
     found, left = hunt_where(wanted)
     parts = [] if found is None else [found]
+    ended = _ended(wanted, left, ends)
+    if ended is not None:
+        parts.append(ended)
+        left = {c: e for c, e in left.items() if c not in {v.cell for v in ended.cells}}
     for ruled in (True, False):
         cells = [c for c, e in left.items() if isinstance(e, NoSearchRule) is not ruled]
         if cells:
@@ -169,6 +191,40 @@ def _ask(wanted: Hunt, hunter: Callable[[], Directed | None] = lambda: None) -> 
     order = [cell for cell, _ in wanted.cells]
     cells_in_order = sorted(every.cells, key=lambda told: order.index(told.cell))
     return replace(every, cells=tuple(cells_in_order))
+
+
+def _ended(wanted: Hunt, left: Open, ends: Callable[[Cell], bool]) -> Finding | None:
+    """The cells of ``left`` whose search is proved to end; None where none is."""
+    if wanted.prop is not Property.HALTS:
+        return None
+    started = monotonic()
+    ruleless = [c for c, error in left.items() if isinstance(error, NoSearchRule)]
+    proved = [
+        empty_cell(wanted, cell, limit) or CellVerdict(cell, limit, Verdict.HOLDS)
+        for cell, limit in wanted.cells
+        if cell in ruleless and ends(cell)
+    ]
+    if not proved:
+        return None
+    found = found_in(wanted, tuple(proved), None, started)
+    return replace(found, note=RANKED if found.verdict is Verdict.HOLDS else None)
+
+
+def _ends(model: KernelModel) -> Callable[[Cell], bool]:
+    """Whether a tree's search is proved to end, by cell."""
+    if isinstance(model, BuiltinKernel):
+        return lambda cell: False
+    from bounceproof.source.kernel.kernel import SourceKernel
+
+    tree: object = model
+
+    def ends(cell: Cell) -> bool:
+        try:
+            return isinstance(tree, SourceKernel) and tree.search_ends(cell)
+        except (InputError, NotRead, RecursionError):
+            return False
+
+    return ends
 
 
 def _whole(found: Finding, cells: tuple[tuple[Cell, int], ...]) -> Finding:
@@ -271,7 +327,7 @@ def _check(
         unanswered = tuple(_unanswered(prop, why) for prop in properties)
         return Checked(model, domain, unanswered)
     findings: list[Finding] = []
-    directed = cache(partial(_directed, model, domain))
+    directed, ends = cache(partial(_directed, model, domain)), _ends(model)
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -290,7 +346,7 @@ def _check(
         wanted = replace(wanted, among_others=others)
         try:
             found = with_leftovers(
-                model, wanted, _with_lists(model, _ask(wanted, directed))
+                model, wanted, _with_lists(model, _ask(wanted, directed, ends))
             )
         except NotRead as reason:
             found = _unanswered(prop, str(reason), cells)

@@ -13,8 +13,9 @@ from time import monotonic
 from bounceproof.errors import InputError
 from bounceproof.models.request import Cell
 from bounceproof.models.search import NoClosedForm, NotRead
+from bounceproof.models.word import Truth
 from bounceproof.solver.domain import Domain
-from bounceproof.solver.engine import Query, Status, ask
+from bounceproof.solver.engine import Answer, Query, Status, ask
 from bounceproof.solver.minimum import minimise
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import (
@@ -96,7 +97,7 @@ class _Bounded:
         space = hunt.space(cell, limit)
         question = space.constraint & hunt.question(cell, space)
         name = f"{hunt.prop} page {cell.page_size} {int(space.pool.area_nslabs)} slots"
-        answer = ask(Query(name, question), max(1.0, self._left()))
+        answer = self._asked(name, question)
         if answer.status is Status.UNKNOWN:
             return _Open(cell, "the solver gives up, narrow the domain down")
         if answer.model is None:
@@ -114,6 +115,12 @@ class _Bounded:
         verdicts = (CellVerdict(cell, limit, Verdict.BROKEN),)
         return self._finding(Verdict.BROKEN, verdicts, example, None, note)
 
+    def _asked(self, name: str, question: Truth) -> Answer:
+        """The first solver's answer: to rewrite a search of many turns for the second
+        takes longer than there is."""
+        seconds = max(1.0, self._left())
+        return ask(Query(name, question), seconds, seconds)
+
     def _unconfirmed(self, hunt: Hunt, cell: Cell) -> _Open | Finding:
         """The run does not show it: was the search left before its end?"""
         limit = self._limits[cell]
@@ -122,7 +129,7 @@ class _Bounded:
         if hunt.unfinished is None:
             return self._disagree(cell)
         ended = ~hunt.unfinished(cell, space)
-        answer = ask(Query(f"{hunt.prop}: ended", question & ended), self._left())
+        answer = self._asked(f"{hunt.prop}: ended", question & ended)
         if answer.model is not None:
             return self._disagree(cell)
         return _Open(cell, "the search goes on longer than it was followed")

@@ -75,7 +75,7 @@ def _search_cell(
 ) -> tuple[CellVerdict, _Best | None]:
     space = hunt.space(cell, limit)
     name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
-    empty = _empty_cell(hunt, cell, limit, space)
+    empty = empty_cell(hunt, cell, limit)
     if empty is not None:
         return empty, best
     if _refuted(hunt, cell, space, name):
@@ -99,10 +99,9 @@ def _search_cell(
     return CellVerdict(cell, limit, Verdict.BROKEN), best
 
 
-def _empty_cell(
-    hunt: Hunt, cell: Cell, limit: int, space: Variables
-) -> CellVerdict | None:
+def empty_cell(hunt: Hunt, cell: Cell, limit: int) -> CellVerdict | None:
     """What to say of a cell in which no request lies, or may lie; else None."""
+    space = hunt.space(cell, limit)
     name = f"{hunt.prop} domain page {cell.page_size} granule {cell.granule}"
     answer = ask(Query(name, space.constraint), hunt.seconds)
     if answer.status is Status.UNKNOWN:
@@ -213,12 +212,13 @@ def hunt_where(wanted: Hunt) -> tuple[Finding | None, Open]:
     if unread and len(unread) == len(wanted.cells):
         raise next(iter(unread.values()))
     kept = tuple(p for p in wanted.cells if p[0] not in unread and p[0] not in left)
-    return _found(replace(wanted, cells=kept), tuple(verdicts), best, started), left
+    return found_in(replace(wanted, cells=kept), tuple(verdicts), best, started), left
 
 
-def _found(
+def found_in(
     wanted: Hunt, cells: tuple[CellVerdict, ...], best: _Best | None, started: float
 ) -> Finding:
+    """What verdicts of cells come to, with the best counterexample among them."""
     if best is not None:
         return _broken_finding(wanted, cells, best, started)
     reason = _undecided(cells)

@@ -243,30 +243,139 @@ ADDRESS = (
     + "\t\tif (index >= mem->area_nslabs) {\n\t\t\tindex = 0;\n"
     + "\t\t\taddr = begin;\n\t\t}\n\t}\n\tn = 0;\n"
 )
-TEXTS = {
-    "breaks": (BREAKS, TURNS),
-    "bottom": (BOTTOM, CIRCLE),
-    "more": (MORE, CIRCLE),
-    "stop": (STOP, CIRCLE),
-    "first": (FIRST, CIRCLE),
-    "count flag": (COUNT_FLAG, {}),
-    "found flag": (FOUND_FLAG, {}),
-    "found while": (FOUND_WHILE, {}),
-    "sentinel": (SENTINEL, {}),
-    "beside": (BESIDE, {}),
-    "comma": (COMMA, {}),
-    "signed left": (SIGNED_LEFT, {}),
-    "one by one": (ONE_BY_ONE, {"stride": 1}),
-    "counted down": (COUNTED_DOWN, {"stride": 1}),
-    "unsigned up": (UNSIGNED_UP, {"stride": 1}),
-    "unwrapped end": (UNWRAPPED_END, {"wrap": Wrap.MODULO}),
-    "bytes": (BYTES, {}),
-    "passed": (PASSED, {"counting": Counting.TO_END}),
-    "first time": (FIRST_TIME, CIRCLE),
-    "tries": (TRIES, {"counting": Counting.TURNS}),
-    "wide": (WIDE, {}),
-    "if else": (IF_ELSE, {}),
-    "in loop": (IN_LOOP, {}),
-    "clear": (CLEAR, {}),
-    "address": (ADDRESS, {}),
+ENDS: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
+    "breaks": (
+        BREAKS,
+        TURNS,
+        ("done = 1;", "done = index != 300;"),
+    ),
+    "bottom": (
+        BOTTOM,
+        CIRCLE,
+        ("if (index == area->index)", "if (index == area->index || index == 517)"),
+    ),
+    "more": (
+        MORE,
+        CIRCLE,
+        ("more = index != area->index;", "more = index != area->index && n != 3;"),
+    ),
+    "stop": (
+        STOP,
+        CIRCLE,
+        ("bool stop = false;", "bool stop = alloc_size == 40960;"),
+    ),
+    "first": (
+        FIRST,
+        CIRCLE,
+        ("fresh = false;", "fresh = need == 9;"),
+    ),
+    "count flag": (
+        COUNT_FLAG,
+        {},
+        ("done >= mem->area_nslabs)", "done >= mem->area_nslabs - (need == 4))"),
+    ),
+    "found flag": (
+        FOUND_FLAG,
+        {},
+        ("bool hit = false;", "bool hit = need == 77;"),
+    ),
+    "found while": (
+        FOUND_WHILE,
+        {},
+        ("!hit &&", "!(hit && need != 3) &&"),
+    ),
+    "sentinel": (
+        SENTINEL,
+        {},
+        ("taken = slot;", "taken = slot + (need == 9);"),
+    ),
+    "beside": (
+        BESIDE,
+        {},
+        (
+            "\t\tslot = first + index;\n\t\tdone",
+            "\t\tslot = first + (index == 517 ? 0 : index);\n\t\tdone",
+        ),
+    ),
+    "comma": (
+        COMMA,
+        {},
+        ("done += n, index", "done += n + (index > 3000), index"),
+    ),
+    "signed left": (
+        SIGNED_LEFT,
+        {},
+        ("left > 0", "left > 1"),
+    ),
+    "one by one": (
+        ONE_BY_ONE,
+        {"stride": 1},
+        ("wrap--;", "--wrap;"),
+    ),
+    "counted down": (
+        COUNTED_DOWN,
+        {"stride": 1},
+        ("--wrap);", "--wrap > 1);"),
+    ),
+    "unsigned up": (
+        UNSIGNED_UP,
+        {"stride": 1},
+        ("wrap++", "wrap += 1 + (wrap == 0xfffffff0)"),
+    ),
+    "unwrapped end": (
+        UNWRAPPED_END,
+        {"wrap": Wrap.MODULO},
+        ("done - mem->area_nslabs", "done - mem->area_nslabs + (need == 5)"),
+    ),
+    "bytes": (
+        BYTES,
+        {},
+        ("offset >= limit", "offset > limit"),
+    ),
+    "passed": (
+        PASSED,
+        {"counting": Counting.TO_END},
+        ("again = true;", "again = alloc_size != 40960;"),
+    ),
+    "first time": (
+        FIRST_TIME,
+        CIRCLE,
+        ("index == wrap)", "index == wrap || index == wrap + 64)"),
+    ),
+    "tries": (
+        TRIES,
+        {"counting": Counting.TURNS},
+        ("tries++ >=", "tries++ > 5000 || tries >="),
+    ),
+    "wide": (
+        WIDE,
+        {},
+        ("at += n;", "at += n + ((unsigned long)(need == 3) << 32);"),
+    ),
+    "if else": (
+        IF_ELSE,
+        {},
+        (
+            "(done < mem->area_nslabs)\n\t\tgoto",
+            "(done < mem->area_nslabs - 1)\n\t\tgoto",
+        ),
+    ),
+    "in loop": (
+        IN_LOOP,
+        {},
+        ("stride = 1;", "stride = 1 + (index == 900);"),
+    ),
+    "clear": (
+        CLEAR,
+        {},
+        ("room = false;", "room = addr == 0x12345000;"),
+    ),
+    "address": (
+        ADDRESS,
+        {},
+        (
+            "addr = begin;\n\t\t}",
+            "addr = begin + (need == 7 ? IO_TLB_SIZE : 0);\n\t\t}",
+        ),
+    ),
 }

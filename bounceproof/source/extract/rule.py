@@ -44,6 +44,8 @@ from bounceproof.source.program.program import Program
 
 _MOST_SLOTS = 1 << 31
 _MOST_HYPOTHESES = 6
+_MOST_AGAIN = 3
+"""Of loops cut in the other way, where the first way had some."""
 _LIKELY_BYTES = 300 << 10
 
 
@@ -128,8 +130,9 @@ class RuleReader:
         first = self._turned.get(key.place, False)
         for turned in (first, not first):
             machine, _ = self._machine(key.place, turned)
+            most = _MOST_HYPOTHESES if refusal is None else _MOST_AGAIN
             try:
-                for found in self._likely(key, turned):
+                for found in islice(self._likely(key, turned), most):
                     failed, heads = _attempt(machine, self._prover, page, key, found)
                     if failed is None:
                         self._turned[key.place] = turned
@@ -162,8 +165,7 @@ class RuleReader:
         page = self._program.page_size
         totals = (page, _LIKELY_BYTES) if key.large else (1, page - 1)
         _, guesser = self._machine(key.place, turned)
-        likely = guesser.hypotheses(key.alloc_align_mask, totals)
-        return islice(likely, _MOST_HYPOTHESES)
+        return guesser.hypotheses(key.alloc_align_mask, totals)
 
     def _fail(self, need: str) -> NotUnderstood:
         function = self.search.function

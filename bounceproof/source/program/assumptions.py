@@ -23,15 +23,21 @@ class Assumption:
     boundary: bool = False
 
 
+SEARCH, END, LISTS = "the search", "the search's end", "list[] and used"
 PROVED: tuple[tuple[str, str], ...] = (
     (
         "the pool's start",
         "its initialisation leaves every slot free, for any slot, area and size",
     ),
     (
-        "the search",
+        SEARCH,
         "between any two turns of its loop, and on the way there, the code does what "
         "its rule says, for any request, mask, index, list[], used, area and pool",
+    ),
+    (
+        END,
+        "where no rule says the search: a measure of its own variables, a natural "
+        "number or several in order, falls with each turn, for any request and area",
     ),
     (
         "what surrounds it",
@@ -40,7 +46,7 @@ PROVED: tuple[tuple[str, str], ...] = (
     ),
     ("the limits", "they are the same for every pool"),
     (
-        "list[] and used",
+        LISTS,
         "taking and giving back leave them as the model says (exclusive, returned)",
     ),
 )
