@@ -116,10 +116,8 @@ class _Bounded:
         return self._finding(Verdict.BROKEN, verdicts, example, None, note)
 
     def _asked(self, name: str, question: Truth) -> Answer:
-        """The first solver's answer: to rewrite a search of many turns for the second
-        takes longer than there is."""
-        seconds = max(1.0, self._left())
-        return ask(Query(name, question), seconds, seconds)
+        """Z3's answer, while there is time: a search of many turns makes long terms."""
+        return ask(Query(name, question), max(1.0, self._left()), as_it_is=True)
 
     def _unconfirmed(self, hunt: Hunt, cell: Cell) -> _Open | Finding:
         """The run does not show it: was the search left before its end?"""

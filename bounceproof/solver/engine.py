@@ -99,14 +99,21 @@ def _solver(seconds: float) -> z3.Solver:
     return solver
 
 
-def ask(query: Query, seconds: float = DEFAULT_TIMEOUT) -> Answer:
-    """One answer to ``query``, within ``seconds``; what was answered is not asked."""
+def ask(
+    query: Query, seconds: float = DEFAULT_TIMEOUT, as_it_is: bool = False
+) -> Answer:
+    """One answer to ``query``, within ``seconds``; what was answered is not asked.
+
+    ``as_it_is``: Z3 alone is asked, for to put a long question in plainer words takes
+    its time, which ``seconds`` do not bound.
+    """
     if isinstance(query.question.raw, bool) and not query.question.raw:
         return Answer(Status.UNSAT)
     question = formula(query.question)
     answer = ANSWERED.answer(question)
     if answer is None:
-        answer = _asked(query.name, question, seconds)
+        asked = _first if as_it_is else _asked
+        answer = asked(query.name, question, seconds)
         ANSWERED.keep(question, answer)
     return answer
 

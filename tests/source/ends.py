@@ -257,7 +257,10 @@ ENDS: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
     "more": (
         MORE,
         CIRCLE,
-        ("more = index != area->index;", "more = index != area->index && n != 3;"),
+        (
+            "more = index != area->index;",
+            "more = index != area->index && index != 517;",
+        ),
     ),
     "stop": (
         STOP,
