@@ -98,7 +98,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     Assumption(
         "raw_smp_processor_id smp_processor_id",
         "zero",
-        "The code runs on CPU 0, so the search begins with area 0.",
+        "Runs and histories are on CPU 0, so they search area 0 first; what surrounds "
+        "the search is proved for any CPU.",
     ),
     Assumption(
         """arch_sync_dma_for_device arch_sync_dma_for_cpu arch_sync_dma_for_cpu_all
@@ -221,8 +222,9 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     Assumption(
         "a slot that no mapping holds",
         "stated",
-        "It holds what the pool's initialisation leaves there; what a release writes "
-        "into list[] is seen by running the code.",
+        "It holds what the pool's initialisation leaves there. That a release leaves "
+        "its list[] so is proved; with what it leaves elsewhere in the slot, returned, "
+        "inbounds and clean are asked once more.",
     ),
     Assumption(
         "io_tlb_mem.pools device.dma_io_tlb_pools",
