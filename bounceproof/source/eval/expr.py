@@ -117,12 +117,16 @@ class Expressions(Core):
         why = value.why if isinstance(value, Poison) else "it has none"
         raise self.fail(node, f"a value that is known: {why}")
 
+    def read_anywhere(self, expr: c.Expr) -> bool:
+        """Whether it does not matter under which condition ``expr`` is evaluated."""
+        return is_pure(expr)
+
     def _logical(self, expr: c.Binary, state: State) -> Truth:
         left = self.truth(expr.left, state)
         conjunction = expr.op == "&&"
         if isinstance(left.raw, bool):
             return self.truth(expr.right, state) if left.raw == conjunction else left
-        if is_pure(expr.right):
+        if self.read_anywhere(expr.right):
             right = self.truth(expr.right, state)
         else:
             side = left if conjunction else ~left

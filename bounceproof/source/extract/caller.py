@@ -36,17 +36,13 @@ from bounceproof.source.extract.cut import (
     changed,
 )
 from bounceproof.source.extract.geometry import slot_geometry
+from bounceproof.source.extract.life import GIVEN_BACK
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.run import entry_values
 from bounceproof.source.program.calls import copiers, reachable_calls
 from bounceproof.source.program.program import Program
 
-UNMAPS = (
-    "swiotlb_tbl_unmap_single",
-    "__swiotlb_tbl_unmap_single",
-    "swiotlb_release_slots",
-    "dma_iova_unlink",
-)
+UNMAPS = (*GIVEN_BACK, "dma_iova_unlink")
 _MAP_SINGLE = "swiotlb_tbl_map_single"
 
 

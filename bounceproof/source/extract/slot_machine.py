@@ -20,7 +20,6 @@ from bounceproof.source.eval.memory import (
     Pointer,
     State,
     Value,
-    merge_states,
 )
 from bounceproof.source.eval.paths import Outcome
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
@@ -208,19 +207,9 @@ class SlotMachine(RecordMachine):
         else:
             self.bugs.append(state.condition & condition)
 
-    def _logical(self, expr: c.Binary, state: State) -> Truth:
-        """As ever, but what the right side reads is read under the left side alone."""
-        left = self.truth(expr.left, state)
-        conjunction = expr.op == "&&"
-        if isinstance(left.raw, bool):
-            return self.truth(expr.right, state) if left.raw == conjunction else left
-        side = left if conjunction else ~left
-        inside = state.fork(side)
-        right = self.truth(expr.right, inside)
-        before = state.condition
-        state.become(merge_states(side, inside, state))
-        state.condition = before
-        return left & right if conjunction else left | right
+    def read_anywhere(self, expr: c.Expr) -> bool:
+        """What is read is read under the condition that leads there alone."""
+        return False
 
     def execute(self, statement: c.Statement, state: State) -> list[Outcome]:
         """Run a statement; between those of ``watched`` values get their names."""
