@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A question about a pool: what is mapped, where, and what came before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bounceproof.models.capacity.blocking import (
+    Place,
+    anywhere,
+    gaps_missed,
+    reached,
+    single,
+)
+from bounceproof.models.capacity.mix import Group, Shape
+from bounceproof.models.capacity.shapes import shapes_of
+from bounceproof.models.request import KernelModel
+from bounceproof.solver.capacity.budget import Puzzle
+
+
+class Before(StrEnum):
+    """What may have come before: anything at all, or nothing but the mix.
+
+    What came before is over: none of it is live but mappings of the mix.
+    """
+
+    ANYTHING = "anything"
+    MIX = "nothing but the mix"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``groups`` of mappings on a pool of ``nslabs`` slots in ``nareas`` areas.
+
+    ``pool_start`` None: at any page.
+    """
+
+    model: KernelModel
+    groups: tuple[Group, ...]
+    nslabs: int
+    nareas: int
+    pool_start: int | None = None
+
+    @property
+    def page_size(self) -> int:
+        return self.groups[0].cell.page_size
+
+    @property
+    def segsize(self) -> int:
+        """Slots of a slot set."""
+        return self.model.geometry(self.page_size).segsize
+
+    @property
+    def sets(self) -> int:
+        """Slot sets of the pool."""
+        return self.nslabs // self.segsize
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The most live mappings, by group."""
+        return tuple(group.count for group in self.groups)
+
+    def with_pool(self, nslabs: int, nareas: int) -> Asked:
+        """The same mix on another pool."""
+        return replace(self, nslabs=nslabs, nareas=nareas)
+
+    def pool_starts(self) -> tuple[int, ...]:
+        """Where the pool is looked at: one place for each way that it matters."""
+        if self.pool_start is not None:
+            return (self.pool_start,)
+        first = 1 << 31
+        largest = self.model.geometry(self.page_size).set_bytes
+        seen: dict[tuple[tuple[int, ...], ...], int] = {}
+        for start in range(first, first + largest, self.page_size):
+            seen.setdefault(_kinds(self.shapes(start)), start)
+        return tuple(seen.values())
+
+    def shapes(self, pool_start: int) -> tuple[Shape, ...]:
+        """The mix's shapes in a pool at ``pool_start``."""
+        return shapes_of(self.model, self.groups, pool_start)
+
+
+def _kinds(shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], ...]:
+    return tuple((s.nslots, s.first, s.period, s.short, s.group) for s in shapes)
+
+
+def victims(shapes: tuple[Shape, ...]) -> list[Shape]:
+    """The shapes that fail first: of those alike but for their slots, the largest."""
+    found: dict[tuple[int, ...], Shape] = {}
+    for shape in shapes:
+        key = (shape.first, shape.period, shape.short, shape.group)
+        if key not in found or found[key].nslots < shape.nslots:
+            found[key] = shape
+    return sorted(found.values(), reverse=True)
+
+
+def places_of(
+    shapes: tuple[Shape, ...], before: Before, segsize: int
+) -> tuple[Place, ...]:
+    """Where mappings of the mix may lie."""
+    if before is Before.ANYTHING:
+        return tuple(anywhere(shapes, segsize))
+    return tuple(reached(shapes, segsize))
+
+
+def puzzle(
+    asked: Asked, victim: Shape, places: tuple[Place, ...], before: Before
+) -> Puzzle:
+    """To leave ``victim`` no room."""
+    ends = places
+    if before is Before.ANYTHING:
+        ends = tuple(anywhere([single()], asked.segsize))
+    return Puzzle(
+        victim,
+        places,
+        tuple(gaps_missed(victim, ends, asked.segsize, asked.sets // asked.nareas)),
+        asked.segsize,
+        len(asked.groups),
+    )
