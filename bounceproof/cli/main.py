@@ -37,6 +37,7 @@ COMMANDS = {
     "limit": "The largest size that never fails, beside the limit in use.",
     "theorem": "Do granule and min_align_mask always work together?",
     "invariant": "Prove that every history of calls keeps list[] and used right.",
+    "capacity": "What a pool carries whatever came before; how large it must be.",
     "conform": "Prove that a built-in kernel and a tree's C code compute the same.",
     "bisect": "Find the commit of a tree that broke or mended a property.",
     "audit": "Ask every property of every kernel in every cell; keep the answers.",

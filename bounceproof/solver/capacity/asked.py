@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.blocking import (
     Place,
     anywhere,
@@ -16,7 +17,9 @@ from bounceproof.models.capacity.blocking import (
 from bounceproof.models.capacity.mix import Group, Shape
 from bounceproof.models.capacity.shapes import shapes_of
 from bounceproof.models.request import KernelModel
+from bounceproof.models.state import Areas
 from bounceproof.solver.capacity.budget import Puzzle
+from bounceproof.source.kernel.kernel import SourceKernel
 
 
 class Before(StrEnum):
@@ -118,3 +121,11 @@ def puzzle(
         asked.segsize,
         len(asked.groups),
     )
+
+
+def has_areas(model: KernelModel) -> bool:
+    """Whether the kernel divides pools into areas."""
+    if isinstance(model, BuiltinKernel):
+        return model.state.areas is not Areas.SINGLE
+    assert isinstance(model, SourceKernel)
+    return "io_tlb_area" in model.program(4096).structs

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``bounceproof capacity``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bounceproof.cli.mixes import check_groups, group_of
+from bounceproof.cli.options import (
+    NUMBER,
+    device_of,
+    json_option,
+    option_error,
+    timeout_option,
+)
+from bounceproof.cli.streams import say
+from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.errors import InputError
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.capacity.boot import (
+    LARGEST_POOL_SLABS,
+    BootPool,
+    boot_pool,
+    guest_pool,
+    power_above,
+)
+from bounceproof.models.request import KernelModel, Path
+from bounceproof.models.validate import BadInput, validate_for
+
+if TYPE_CHECKING:
+    from bounceproof.audit.expectation import Load
+    from bounceproof.models.capacity.mix import Group
+    from bounceproof.report.capacity_expected import Expectations
+    from bounceproof.solver.capacity.answer import Answer
+
+MOST_CPUS = 8192
+_PARAMETER = re.compile(r"(?:swiotlb=)?(\d+|0x[\da-fA-F]+)?(?:,(\d+))?(?:,\w+)*")
+
+
+def _within(name: str, value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
+        raise InputError(f"--{name} {value}: not from {least} to {most}")
+    return value
+
+
+def _parameter(text: str) -> tuple[int | None, int | None]:
+    """The slots and areas of a ``swiotlb=`` parameter."""
+    match = _PARAMETER.fullmatch(text)
+    if match is None or not (match[1] or match[2]):
+        raise InputError(f"--swiotlb '{text}': not SLOTS, ,AREAS or SLOTS,AREAS")
+    slots = None if match[1] is None else int(match[1], 0)
+    areas = None if match[2] is None else int(match[2])
+    if slots is not None:
+        _within("swiotlb", slots, 1, LARGEST_POOL_SLABS)
+    if areas is not None:
+        _within("swiotlb", areas, 1, MOST_CPUS)
+    return slots, areas
+
+
+def _pool(options: dict[str, Any], single: bool) -> BootPool:
+    """The pool that the options describe.  Raises InputError."""
+    nslabs, nareas = options["nslabs"], options["nareas"]
+    given, memory = options["swiotlb"], options["memory"]
+    cpus, restricted = options["cpus"], options["restricted"]
+    if nslabs is not None or nareas is not None:
+        if given is not None:
+            raise InputError(f"--swiotlb '{given}': and --nslabs or --nareas as well")
+        if nslabs is None:
+            return boot_pool(None, nareas, cpus, single)
+        slots = _within("nslabs", nslabs, 1, LARGEST_POOL_SLABS)
+        alone = single or restricted or nareas is None
+        return BootPool(slots, 1 if alone else nareas)
+    if restricted:
+        raise InputError("--restricted: --nslabs must say how large the pool is")
+    if given is not None:
+        return boot_pool(*_parameter(given), cpus, single)
+    if memory is not None:
+        return guest_pool(memory, cpus, single)
+    return boot_pool(None, None, cpus, single)
+
+
+def _groups(
+    model: KernelModel, options: dict[str, Any], specs: tuple[str, ...]
+) -> tuple[Group, ...]:
+    device = device_of(options["device_name"])
+    page, path = options["page_size"], Path(options["path"])
+    factor = _within("queues", options["queues"], 1, 1 << 16)
+    factor *= _within("depth", options["depth"], 1, 1 << 16)
+    place = (page, path, options["granule"] or page, options["min_align_mask"])
+    groups = tuple(group_of(model, spec, device, place, factor) for spec in specs)
+    check_groups(groups, "--mapping")
+    return groups
+
+
+def _checked(model: KernelModel, options: dict[str, Any]) -> None:
+    if options["path"] == Path.LINK.value:
+        raise InputError("--path link: maps in pieces, which are not counted")
+    names = ("page_size", "granule", "path", "min_align_mask", "nslabs", "nareas")
+    fields = {name: options[name] for name in (*names, "pool_start")}
+    try:
+        validate_for(model, fields)
+    except BadInput as error:
+        raise option_error(error) from None
+    _within("cpus", options["cpus"], 1, MOST_CPUS)
+    if options["memory"] is not None:
+        _within("memory", options["memory"], 1 << 20, 1 << 50)
+
+
+@click.command()
+@click.argument("kernel")
+@kernel_options
+@click.option(
+    "--mapping",
+    "mappings",
+    multiple=True,
+    metavar="SPEC",
+    help="[DEVICE/]SIZE[-SIZE][@ADDRESS][:COUNT]: at most COUNT live mappings of "
+    "these sizes; ADDRESS within a page, any if left out.",
+)
+@click.option("--queues", type=NUMBER, default=1, help="Times as many mappings.")
+@click.option("--depth", type=NUMBER, default=1, help="Times as many again.")
+@click.option("--device", "device_name", default="nvme", metavar="NAME",
+              help="What maps; see 'devices'.")  # fmt: skip
+@click.option("--path", type=click.Choice([p.value for p in Path]), default="direct",
+              help="The way into swiotlb.")  # fmt: skip
+@click.option("--page-size", type=NUMBER, default=4096, help="PAGE_SIZE in bytes.")
+@click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
+@click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
+@click.option("--pool-start", type=NUMBER, help="Physical address of the pool.")
+@click.option("--nslabs", type=NUMBER, help="Slots in the pool.")
+@click.option("--nareas", type=NUMBER, help="Areas in the pool.")
+@click.option("--swiotlb", metavar="SLOTS,AREAS", help="The kernel's parameter.")
+@click.option("--memory", type=NUMBER, help="Memory of a guest that is encrypted: the "
+              "pool that its kernel takes by itself.")  # fmt: skip
+@click.option("--cpus", type=NUMBER, default=1, help="Possible CPUs.")
+@click.option("--restricted", is_flag=True, help="The device's own restricted pool.")
+@click.option("--expect", is_flag=True, help="Also run random histories.")
+@click.option("--rate", type=float, help="Find the pool for this failure rate.")
+@click.option("--busy", type=float, default=0.9, show_default=True,
+              help="The part of its time that a queue entry is mapped.")  # fmt: skip
+@click.option("--calls", type=NUMBER, default=1_000_000, show_default=True,
+              help="Calls for each pool size.")  # fmt: skip
+@click.option("--seed", type=NUMBER, default=1, help="Of the random histories.")
+@click.option("--plot", "plot_file", metavar="FILE.svg|FILE.png",
+              help="Draw failure rate against pool size.")  # fmt: skip
+@timeout_option
+@json_option
+def capacity(
+    kernel: str,
+    patches: tuple[str, ...],
+    settings: tuple[str, ...],
+    mappings: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """What a pool of KERNEL carries, whatever came before, and how large it must be.
+
+    Says how many mappings always succeed at once and whether a mix does, with a history
+    that shows where it ends; the least swiotlb= that guarantees the mix; and with
+    --expect, --rate or --plot what random histories do in pools of many sizes.
+    Exit code 0: the mix always succeeds in this pool; 1: it can fail.
+    """
+    model = model_of(kernel, patches, settings)
+    _checked(model, options)
+    load = _load(options)
+    groups = _groups(model, options, mappings)
+    from bounceproof.solver.capacity.asked import Asked, has_areas
+
+    single = not has_areas(model)
+    pool = _pool(options, single)
+    asked = Asked(model, groups, pool.nslabs, pool.nareas, options["pool_start"])
+    return _answer(asked, single, load, options, timeout, as_json)
+
+
+def _load(options: dict[str, Any]) -> Load | None:
+    """How random histories are to be, None where none are asked for."""
+    wanted = (options["expect"], options["rate"] is not None, options["plot_file"])
+    if not any(wanted):
+        return None
+    from bounceproof.audit.expectation import Load, check_rate
+    from bounceproof.report.capacity_expected import check_plot
+
+    busy = options["busy"]
+    if not 0 < busy < 1:
+        raise InputError(f"--busy {busy}: not between 0 and 1")
+    calls = _within("calls", options["calls"], 1000, 10**9)
+    seed = _within("seed", options["seed"], 0, (1 << 31) - 1)
+    load = Load(options["cpus"], busy, calls, seed)
+    if options["rate"] is not None:
+        check_rate(options["rate"], load)
+    if options["plot_file"]:
+        check_plot(options["plot_file"])
+    return load
+
+
+def _answer(
+    asked: Any,
+    single: bool,
+    load: Load | None,
+    options: dict[str, Any],
+    timeout: float,
+    as_json: bool,
+) -> int:
+    from bounceproof.report import capacity as report
+    from bounceproof.report.progress import StatusLine
+    from bounceproof.solver.capacity.answer import answer
+    from bounceproof.solver.verdict import exit_code
+
+    cpus, restricted = options["cpus"], options["restricted"]
+    areas = 1 if single or restricted else power_above(cpus)
+    with StatusLine() as status:
+        found = answer(asked, areas, restricted, timeout, status)
+        expected = _expected(found, load, options, areas, status)
+    guest = None
+    if options["memory"] is not None:
+        guest = guest_pool(options["memory"], cpus, single)
+    if as_json:
+        say(report.as_json(found, expected, guest))
+    else:
+        told = "" if guest is None else report.guest_text(options["memory"], guest)
+        say(report.as_text(found, cpus, single, expected, told))
+    return exit_code([found.verdict])
+
+
+def _expected(
+    found: Answer, load: Load | None, options: dict[str, Any], areas: int, status: Any
+) -> Expectations | None:
+    model = found.asked.model
+    if load is None or found.never is not None:
+        return None
+    if not isinstance(model, BuiltinKernel):
+        raise InputError(f"--expect: {model.name} is a tree; ask a built-in kernel")
+    from bounceproof.audit.expectation import expect, sizes, smallest
+    from bounceproof.report.capacity_expected import Expectations, plot
+
+    least = found.carried[0].least.pool
+    around = found.asked.nslabs if least is None else least.nslabs
+    groups, rows = found.asked.groups, []
+    for pool in sizes(areas, around, options["restricted"]):
+        status(f"histories in {pool.nslabs} slots")
+        rows.append(expect(model.state, groups, pool, load))
+    rate, enough = options["rate"], None
+    if rate is not None:
+        tried = list(smallest(model.state, groups, load, rate, areas))
+        enough = tried[-1] if tried and tried[-1].total.high <= rate else None
+    expected = Expectations(tuple(rows), load, "random", rate, enough)
+    if options["plot_file"]:
+        plot(expected, None if least is None else least.bytes, options["plot_file"])
+    return expected
