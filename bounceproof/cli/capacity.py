@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bounceproof.cli.mixes import check_groups, group_of
+from bounceproof.cli.mixes import cell_of, check_groups, group_of, read_traced
 from bounceproof.cli.options import (
     NUMBER,
     device_of,
@@ -32,9 +32,11 @@ from bounceproof.models.validate import BadInput, validate_for
 
 if TYPE_CHECKING:
     from bounceproof.audit.expectation import Load
+    from bounceproof.audit.traced import Traced
     from bounceproof.models.capacity.mix import Group
     from bounceproof.report.capacity_expected import Expectations
     from bounceproof.solver.capacity.answer import Answer
+    from bounceproof.solver.capacity.asked import Asked
 
 MOST_CPUS = 8192
 _PARAMETER = re.compile(r"(?:swiotlb=)?(\d+|0x[\da-fA-F]+)?(?:,(\d+))?(?:,\w+)*")
@@ -82,17 +84,27 @@ def _pool(options: dict[str, Any], single: bool) -> BootPool:
     return boot_pool(None, None, cpus, single)
 
 
-def _groups(
+def _mix(
     model: KernelModel, options: dict[str, Any], specs: tuple[str, ...]
-) -> tuple[Group, ...]:
-    device = device_of(options["device_name"])
+) -> tuple[tuple[Group, ...], Traced | None]:
+    """The mix, and the trace that it is of, if it is."""
+    device, name = device_of(options["device_name"]), options["trace"]
     page, path = options["page_size"], Path(options["path"])
-    factor = _within("queues", options["queues"], 1, 1 << 16)
-    factor *= _within("depth", options["depth"], 1, 1 << 16)
     place = (page, path, options["granule"] or page, options["min_align_mask"])
+    if name is not None:
+        if specs:
+            raise InputError(f"--trace '{name}': and --mapping as well")
+        cell = cell_of(model, device, *place)
+        how = (options["trace_format"], options["depth"], options["offset"])
+        limit = model.max_mapping_size(cell)
+        read = read_traced(name, *how, cell, device, limit)
+        check_groups(read.groups, f"--trace '{name}'")
+        return read.groups, read
+    factor = _within("queues", options["queues"], 1, 1 << 16)
+    factor *= _within("depth", options["depth"] or 1, 1, 1 << 16)
     groups = tuple(group_of(model, spec, device, place, factor) for spec in specs)
     check_groups(groups, "--mapping")
-    return groups
+    return groups, None
 
 
 def _checked(model: KernelModel, options: dict[str, Any]) -> None:
@@ -121,11 +133,41 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
     "these sizes; ADDRESS within a page, any if left out.",
 )
 @click.option("--queues", type=NUMBER, default=1, help="Times as many mappings.")
-@click.option("--depth", type=NUMBER, default=1, help="Times as many again.")
-@click.option("--device", "device_name", default="nvme", metavar="NAME",
-              help="What maps; see 'devices'.")  # fmt: skip
-@click.option("--path", type=click.Choice([p.value for p in Path]), default="direct",
-              help="The way into swiotlb.")  # fmt: skip
+@click.option(
+    "--depth",
+    type=NUMBER,
+    help="Times as many again; of a trace without "
+    "unmaps, the live mappings of a device.",
+)
+@click.option(
+    "--trace",
+    metavar="FILE|-",
+    help="The mix of a trace, and its history: "
+    "blkparse text, fio JSON or lines of swiotlb_bounced.",
+)
+@click.option(
+    "--trace-format",
+    type=click.Choice(["blkparse", "fio", "swiotlb"]),
+    help="What the trace is, where it does not show.",
+)
+@click.option(
+    "--offset",
+    type=NUMBER,
+    help="Where in a page the trace's buffers start; where it says, or anywhere.",
+)
+@click.option(
+    "--device",
+    "device_name",
+    default="nvme",
+    metavar="NAME",
+    help="What maps; see 'devices'.",
+)
+@click.option(
+    "--path",
+    type=click.Choice([p.value for p in Path]),
+    default="direct",
+    help="The way into swiotlb.",
+)
 @click.option("--page-size", type=NUMBER, default=4096, help="PAGE_SIZE in bytes.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
@@ -133,19 +175,37 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
 @click.option("--nslabs", type=NUMBER, help="Slots in the pool.")
 @click.option("--nareas", type=NUMBER, help="Areas in the pool.")
 @click.option("--swiotlb", metavar="SLOTS,AREAS", help="The kernel's parameter.")
-@click.option("--memory", type=NUMBER, help="Memory of a guest that is encrypted: the "
-              "pool that its kernel takes by itself.")  # fmt: skip
+@click.option(
+    "--memory",
+    type=NUMBER,
+    help="Memory of a guest that is encrypted: the "
+    "pool that its kernel takes by itself.",
+)
 @click.option("--cpus", type=NUMBER, default=1, help="Possible CPUs.")
 @click.option("--restricted", is_flag=True, help="The device's own restricted pool.")
 @click.option("--expect", is_flag=True, help="Also run random histories.")
 @click.option("--rate", type=float, help="Find the pool for this failure rate.")
-@click.option("--busy", type=float, default=0.9, show_default=True,
-              help="The part of its time that a queue entry is mapped.")  # fmt: skip
-@click.option("--calls", type=NUMBER, default=1_000_000, show_default=True,
-              help="Calls for each pool size.")  # fmt: skip
+@click.option(
+    "--busy",
+    type=float,
+    default=0.9,
+    show_default=True,
+    help="The part of its time that a queue entry is mapped.",
+)
+@click.option(
+    "--calls",
+    type=NUMBER,
+    default=1_000_000,
+    show_default=True,
+    help="Calls for each pool size.",
+)
 @click.option("--seed", type=NUMBER, default=1, help="Of the random histories.")
-@click.option("--plot", "plot_file", metavar="FILE.svg|FILE.png",
-              help="Draw failure rate against pool size.")  # fmt: skip
+@click.option(
+    "--plot",
+    "plot_file",
+    metavar="FILE.svg|FILE.png",
+    help="Draw failure rate against pool size.",
+)
 @timeout_option
 @json_option
 def capacity(
@@ -167,13 +227,13 @@ def capacity(
     model = model_of(kernel, patches, settings)
     _checked(model, options)
     load = _load(options)
-    groups = _groups(model, options, mappings)
+    groups, trace = _mix(model, options, mappings)
     from bounceproof.solver.capacity.asked import Asked, has_areas
 
     single = not has_areas(model)
     pool = _pool(options, single)
     asked = Asked(model, groups, pool.nslabs, pool.nareas, options["pool_start"])
-    return _answer(asked, single, load, options, timeout, as_json)
+    return _answer(asked, trace, single, load, options, timeout, as_json)
 
 
 def _load(options: dict[str, Any]) -> Load | None:
@@ -198,7 +258,8 @@ def _load(options: dict[str, Any]) -> Load | None:
 
 
 def _answer(
-    asked: Any,
+    asked: Asked,
+    trace: Traced | None,
     single: bool,
     load: Load | None,
     options: dict[str, Any],
@@ -214,7 +275,7 @@ def _answer(
     areas = 1 if single or restricted else power_above(cpus)
     with StatusLine() as status:
         found = answer(asked, areas, restricted, timeout, status)
-        expected = _expected(found, load, options, areas, status)
+        expected = _expected(found, trace, load, options, areas, status)
     guest = None
     if options["memory"] is not None:
         guest = guest_pool(options["memory"], cpus, single)
@@ -227,7 +288,12 @@ def _answer(
 
 
 def _expected(
-    found: Answer, load: Load | None, options: dict[str, Any], areas: int, status: Any
+    found: Answer,
+    trace: Traced | None,
+    load: Load | None,
+    options: dict[str, Any],
+    areas: int,
+    status: Any,
 ) -> Expectations | None:
     model = found.asked.model
     if load is None or found.never is not None:
@@ -235,19 +301,26 @@ def _expected(
     if not isinstance(model, BuiltinKernel):
         raise InputError(f"--expect: {model.name} is a tree; ask a built-in kernel")
     from bounceproof.audit.expectation import expect, sizes, smallest
+    from bounceproof.audit.traced import expect_history
     from bounceproof.report.capacity_expected import Expectations, plot
 
     least = found.carried[0].least.pool
     around = found.asked.nslabs if least is None else least.nslabs
-    groups, rows = found.asked.groups, []
-    for pool in sizes(areas, around, options["restricted"]):
-        status(f"histories in {pool.nslabs} slots")
-        rows.append(expect(model.state, groups, pool, load))
+    groups, pools = found.asked.groups, sizes(areas, around, options["restricted"])
+    history = trace if trace is not None and trace.trace.events else None
+    rows = tuple(
+        expect(model.state, groups, pool, load)
+        if history is None
+        else expect_history(model.state, history, pool)
+        for pool in pools
+    )
     rate, enough = options["rate"], None
     if rate is not None:
         tried = list(smallest(model.state, groups, load, rate, areas))
         enough = tried[-1] if tried and tried[-1].total.high <= rate else None
-    expected = Expectations(tuple(rows), load, "random", rate, enough)
+    source = "random" if history is None else f"the trace {options['trace']}"
+    of_load = load if history is None else None
+    expected = Expectations(rows, of_load, source, rate, enough)
     if options["plot_file"]:
         plot(expected, None if least is None else least.bytes, options["plot_file"])
     return expected

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, BinaryIO
 
 from bounceproof.cli.options import NUMBER, device_of
+from bounceproof.cli.streams import standard_input
 from bounceproof.errors import InputError
 from bounceproof.models.capacity.mix import Group
 from bounceproof.models.devices import Device
 from bounceproof.models.request import Cell, KernelModel, Path
+
+if TYPE_CHECKING:
+    from bounceproof.audit.traced import Traced
 
 _SPEC = re.compile(
     r"(?:(?P<device>[a-z][\w-]*)/)?(?P<least>\w+)(?:-(?P<most>\w+))?"
@@ -82,6 +89,36 @@ def group_of(
         raise InputError(f"--mapping '{spec}': {count} mappings are too many")
     step = device.size_step if most > least else 1
     return Group(spec, cell, count, least, most, step, offset, device.addr_step)
+
+
+def _opened(name: str) -> AbstractContextManager[BinaryIO]:
+    if name == "-":
+        return nullcontext(standard_input("--trace"))
+    return FilePath(name).open("rb")
+
+
+def read_traced(
+    name: str,
+    kind: str | None,
+    depth: int | None,
+    offset: int | None,
+    cell: Cell,
+    device: Device,
+    limit: int,
+) -> Traced:
+    """The trace in the file ``name``, or on standard input.  Raises InputError."""
+    from bounceproof.audit.traced import traced
+    from bounceproof.traces.read import read_trace
+
+    source = f"--trace '{name}'"
+    try:
+        with _opened(name) as stream:
+            trace = read_trace(source, stream, kind, depth)
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from None
+    return traced(trace, cell, device, limit, offset)
 
 
 def check_groups(groups: Sequence[Group], source: str) -> None:

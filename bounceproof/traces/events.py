@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from bounceproof.errors import InputError
 
+PAGE = 4096
 MOST_EVENTS = 4_000_000
 
 
@@ -33,12 +34,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """At most ``count`` live mappings of ``least`` to ``most`` bytes."""
+    """At most ``count`` live mappings of ``least`` to ``most`` bytes.
+
+    ``offset``: where in a page of 4096 bytes all of them start, None where they differ
+    or the trace does not say.
+    """
 
     device: str
     count: int
     least: int
     most: int
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,11 @@ def kinds_of(events: Sequence[Event]) -> tuple[Kind, ...]:
         kind = event.device, bucket(event.size)
         live[event.key] = kind
         count[kind] = count.get(kind, 0) + 1
-        known = most.get(kind, Kind(event.device, 0, event.size, event.size))
+        at = None if event.offset is None else event.offset % PAGE
+        known = most.get(kind, Kind(event.device, 0, event.size, event.size, at))
         most[kind] = replace(
             known,
+            offset=at if at == known.offset else None,
             count=max(known.count, count[kind]),
             least=min(known.least, event.size),
             most=max(known.most, event.size),

@@ -66,9 +66,7 @@ def read(source: str, text: str) -> Trace:
 
 def _kinds(source: str, options: dict[str, Any], name: str) -> list[Kind]:
     depth = _number(source, options, "iodepth")
-    grouped = str(options.get("group_reporting", "0")) != "0" or (
-        "group_reporting" in options and options["group_reporting"] in ("", None)
-    )
+    grouped = str(options.get("group_reporting", "0")) != "0"
     jobs = _number(source, options, "numjobs") if grouped else 1
     found = sorted(_blocks(source, options))
     return [Kind(name, depth * jobs, least, most) for least, most in found]

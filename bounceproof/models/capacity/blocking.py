@@ -66,15 +66,19 @@ def gaps_missed(
     """The slots at which the search for ``victim`` may overlook a gap.
 
     Where it starts at an index that is the end of one of ``places``, it may leave out
-    up to ``victim.short`` slots before it.  ``sets``: slot sets of the area; the index
-    is never the end of an area.
+    up to ``victim.short`` slots before it, but not the last right slot of the area:
+    from there on it takes no stride.  ``sets``: slot sets of the area, of which the
+    first has the gap; the index is never the end of an area.
     """
     if not victim.short:
         return []
     ends = {place.end for place in places}
+    starts = victim.places(segsize)
     if sets < 2:
         ends.discard(segsize)
-    starts = victim.places(segsize)
+        starts = range(
+            starts.start, min(starts.stop, segsize - victim.period), victim.period
+        )
     return [
         slot
         for slot in starts

@@ -60,6 +60,11 @@ class Asked:
         return self.nslabs // self.segsize
 
     @property
+    def sets_of_area(self) -> int:
+        """Slot sets of each area."""
+        return self.sets // self.nareas
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """The most live mappings, by group."""
         return tuple(group.count for group in self.groups)
@@ -108,19 +113,19 @@ def places_of(
 
 
 def puzzle(
-    asked: Asked, victim: Shape, places: tuple[Place, ...], before: Before
+    victim: Shape,
+    places: tuple[Place, ...],
+    before: Before,
+    segsize: int,
+    sets: int,
+    groups: int,
 ) -> Puzzle:
-    """To leave ``victim`` no room."""
+    """To leave ``victim`` no room in an area of ``sets`` slot sets."""
     ends = places
     if before is Before.ANYTHING:
-        ends = tuple(anywhere([single()], asked.segsize))
-    return Puzzle(
-        victim,
-        places,
-        tuple(gaps_missed(victim, ends, asked.segsize, asked.sets // asked.nareas)),
-        asked.segsize,
-        len(asked.groups),
-    )
+        ends = tuple(anywhere([single()], segsize))
+    missed = gaps_missed(victim, ends, segsize, sets)
+    return Puzzle(victim, places, tuple(missed), segsize, groups)
 
 
 def has_areas(model: KernelModel) -> bool:

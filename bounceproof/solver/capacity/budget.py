@@ -71,6 +71,20 @@ class Puzzle:
         return best
 
 
+def lightest_area(puzzle: Puzzle, weights: Sequence[int], sets: int) -> list[Blocking]:
+    """The lightest ways to block the slot sets of an area, a missed gap first.
+
+    They can always be blocked by what is to fail there.
+    """
+    plain = puzzle.cheapest(weights)
+    assert plain is not None
+    with_gap = puzzle.cheapest_missed(weights)
+    ways = [plain] * sets
+    if with_gap is not None and with_gap.blocked.weight < plain.blocked.weight:
+        ways[0] = with_gap
+    return ways
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """The proof: ``weights`` by group, and ``relief`` for a slot set with a gap.

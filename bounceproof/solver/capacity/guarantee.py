@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from bounceproof.errors import BounceproofError
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.capacity.blocking import anywhere, single
+from bounceproof.models.capacity.blocking import Place, anywhere, single
 from bounceproof.models.capacity.mix import Shape
 from bounceproof.simulator.capacity.replay import Ran, replay
 from bounceproof.solver.capacity.asked import (
@@ -24,6 +24,7 @@ from bounceproof.solver.capacity.budget import (
     Puzzle,
     Weighed,
     choose,
+    lightest_area,
     still_proves,
     weigh,
 )
@@ -101,23 +102,19 @@ class _Case:
     shapes: tuple[Shape, ...]
 
 
+def _puzzle(
+    asked: Asked, victim: Shape, places: tuple[Place, ...], before: Before
+) -> Puzzle:
+    sets, groups = asked.sets_of_area, len(asked.groups)
+    return puzzle(victim, places, before, asked.segsize, sets, groups)
+
+
 def _cases(asked: Asked, before: Before) -> Iterator[_Case]:
     for start in asked.pool_starts():
         shapes = asked.shapes(start)
         places = places_of(shapes, before, asked.segsize)
         for victim in victims(shapes):
-            yield _Case(puzzle(asked, victim, places, before), start, shapes)
-
-
-def _blocking(asked: Asked, case: Puzzle, weights: Sequence[int]) -> list[Blocking]:
-    """The lightest ways to block each of an area's slot sets, a missed gap first."""
-    plain = case.cheapest(weights)
-    assert plain is not None
-    with_gap = case.cheapest_missed(weights)
-    ways = [plain] * (asked.sets // asked.nareas)
-    if with_gap is not None and with_gap.blocked.weight < plain.blocked.weight:
-        ways[-1] = with_gap
-    return ways
+            yield _Case(_puzzle(asked, victim, places, before), start, shapes)
 
 
 def together(asked: Asked, before: Before) -> Together:
@@ -128,13 +125,14 @@ def together(asked: Asked, before: Before) -> Together:
     weights = [1] * len(asked.groups)
     found: tuple[int, _Case, list[Blocking]] | None = None
     for case in _cases(asked, before):
-        ways = _blocking(asked, case.puzzle, weights)
+        ways = lightest_area(case.puzzle, weights, asked.sets_of_area)
         most = asked.nareas * sum(way.blocked.weight for way in ways)
         if found is None or most < found[0]:
             found = most, case, ways
     assert found is not None
     most, case, ways = found
-    shown = _shown(asked, before, case, [ways] * asked.nareas)
+    movers = next(_movers(asked, before, case))
+    shown = _shown(asked, movers, case, [ways] * asked.nareas)
     if shown is not None and shown.live != most:
         raise Contradicted(f"{shown.live} mappings block what {most} are to block")
     return Together(most, case.puzzle.victim, case.pool_start, shown)
@@ -176,14 +174,25 @@ def _mix_shown(
     ways.sort(key=lambda way: way.missed is None)
     areas: list[list[Blocking]] = [[] for _ in range(asked.nareas)]
     for number, way in enumerate(ways):
-        areas[number % asked.nareas].insert(0, way)
-    shown = _shown(asked, before, case, areas)
-    if shown is None or not _within(shown.history, asked, before):
-        return None
-    return shown
+        areas[number % asked.nareas].append(way)
+    for movers in _movers(asked, before, case):
+        shown = _shown(asked, movers, case, areas)
+        if shown is not None and _within(shown.history, asked):
+            return shown
+    return None
 
 
-def _within(history: History, asked: Asked, before: Before) -> bool:
+def _movers(asked: Asked, before: Before, case: _Case) -> Iterator[tuple[Shape, ...]]:
+    """What may come and go on the way: of the mix, all or those of one group."""
+    if before is Before.ANYTHING:
+        yield (another(),)
+        return
+    yield case.shapes
+    for group in range(len(asked.groups)):
+        yield tuple(shape for shape in case.shapes if shape.group == group)
+
+
+def _within(history: History, asked: Asked) -> bool:
     """Whether no group ever has more live mappings than its count."""
     live = [0] * (len(asked.groups) + 1)
     most = [*asked.counts, len(history.calls)]
@@ -197,12 +206,14 @@ def _within(history: History, asked: Asked, before: Before) -> bool:
 
 
 def _shown(
-    asked: Asked, before: Before, case: _Case, ways: Sequence[Sequence[Blocking]]
+    asked: Asked,
+    movers: tuple[Shape, ...],
+    case: _Case,
+    ways: Sequence[Sequence[Blocking]],
 ) -> Shown | None:
     """A history that leads there, run; None where none is found or can be run."""
     if not isinstance(asked.model, BuiltinKernel):
         return None
-    movers = (another(),) if before is Before.ANYTHING else case.shapes
     try:
         history = blocking_history(asked.groups, movers, case.puzzle.victim, ways)
     except NoHistory:
@@ -246,10 +257,11 @@ def emptiest(asked: Asked) -> Emptiest:
     ones = tuple(anywhere([single()], asked.segsize))
     for case in _cases(asked, Before.ANYTHING):
         victim = case.puzzle.victim
-        plain = puzzle(asked, victim, ones, Before.ANYTHING)
+        plain = _puzzle(asked, victim, ones, Before.ANYTHING)
         weights = [1] * len(asked.groups)
         used = asked.nareas * sum(
-            way.blocked.weight for way in _blocking(asked, plain, weights)
+            way.blocked.weight
+            for way in lightest_area(plain, weights, asked.sets_of_area)
         )
         if found is None or used < found.used:
             found = Emptiest(victim, used)

@@ -4,7 +4,7 @@
 ``lands``: a search takes the first slot that is right from the end of a mapping, from
 the start of a slot set, or from the index it started at.  So where mappings may lie
 follows from where they may end.  ``gives up``: it fails only if it came by every right
-slot, but for those that its last stride may pass over.
+slot, but for one that its last stride may pass over.
 
 A slot is right where the rule accepts its address; where the start is aligned to the
 stride, every stride slots, which is the same or fewer.
@@ -35,7 +35,7 @@ from bounceproof.solver.terms import variable
 TEXT = (
     "a search takes the first right slot after the end of a mapping, the start of a "
     "slot set or its starting index, and gives up only after every right slot, but "
-    "for those that its last stride may pass over"
+    "for one that its last stride may pass over"
 )
 LAST = IO_TLB_SEGSIZE - 1
 PAGE_BITS = 12
@@ -157,6 +157,7 @@ def _gives_up(it: _Turns, name: str) -> Obligation:
     for leg in visits.legs:
         came = came | leg.visits(v)
     over = (v < it.start) & (it.start - v <= it.first)
+    over = over & (v + it.lane.period < it.area_nslabs)
     left_out = over if it.lane.falls_short else FALSE
     known = it.known & (v < it.area_nslabs) & it.right(v)
     shown = (came | left_out) & ~visits.endless
