@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -206,6 +207,12 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
     metavar="FILE.svg|FILE.png",
     help="Draw failure rate against pool size.",
 )
+@click.option(
+    "--history-out",
+    metavar="FILE",
+    help="Write the history after which one mapping too many fails; 'simulate "
+    "--history' runs it.",
+)
 @timeout_option
 @json_option
 def capacity(
@@ -276,6 +283,8 @@ def _answer(
     with StatusLine() as status:
         found = answer(asked, areas, restricted, timeout, status)
         expected = _expected(found, trace, load, options, areas, status)
+    if options["history_out"]:
+        _write(options["history_out"], report.history_json(found))
     guest = None
     if options["memory"] is not None:
         guest = guest_pool(options["memory"], cpus, single)
@@ -287,6 +296,16 @@ def _answer(
     return exit_code([found.verdict])
 
 
+def _write(name: str, text: str | None) -> None:
+    if text is None:
+        raise InputError(f"--history-out '{name}': no history was found to write")
+    try:
+        FilePath(name).write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--history-out '{name}': {reason}") from None
+
+
 def _expected(
     found: Answer,
     trace: Traced | None,
@@ -296,7 +315,7 @@ def _expected(
     status: Any,
 ) -> Expectations | None:
     model = found.asked.model
-    if load is None or found.never is not None:
+    if load is None or not found.carried:
         return None
     if not isinstance(model, BuiltinKernel):
         raise InputError(f"--expect: {model.name} is a tree; ask a built-in kernel")

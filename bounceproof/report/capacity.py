@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -257,6 +258,8 @@ def as_text(
     lines.append("")
     if found.never is not None:
         return "\n".join([*lines, wrap(f"No pool is large enough: {found.never}.")])
+    if found.unneeded is not None:
+        return "\n".join([*lines, wrap(f"No pool is needed: {found.unneeded}.")])
     for before in Before:
         lines += _carried_text(found, before, single)
     lines += _emptiest_text(found) + _adds_text(found, cpus, single)
@@ -363,6 +366,7 @@ def as_json(
         "pool": _pool_json(BootPool(asked.nslabs, asked.nareas)),
         "pool_start": asked.pool_start,
         "never": found.never,
+        "unneeded": found.unneeded,
         "carried": [_carried_json(carried) for carried in found.carried],
         "emptiest": None
         if empty is None
@@ -376,3 +380,23 @@ def as_json(
         "expected": None if expected is None else expectations_json(expected),
     }
     return answer_json("capacity", fields, [asked.model])
+
+
+def history_json(found: Answer) -> str | None:
+    """The history after which one mapping of the mix too many fails, whatever came
+    before, as ``simulate --history`` takes it; None where there is none."""
+    if not found.carried:
+        return None
+    asked, shown = found.asked, found.of(Before.ANYTHING, False).together.shown
+    if shown is None:
+        return None
+    cell = asked.groups[0].cell
+    machine = {
+        "page_size": cell.page_size,
+        "granule": cell.granule,
+        "min_align_mask": cell.min_align_mask,
+        "pool_start": shown.pool_start,
+        "nslabs": asked.nslabs,
+        "nareas": asked.nareas,
+    }
+    return json.dumps({"machine": machine, "ops": shown.history.operations()})

@@ -47,8 +47,7 @@ class Carried:
 class Answer:
     """What was asked and found; ``never``: why no pool carries the mix, if none does.
 
-    ``single``: the kernel's pools have one area; ``restricted``: this pool is a
-    device's own.
+    ``unneeded``: why it needs none; ``restricted``: this pool is a device's own.
     """
 
     asked: Asked
@@ -57,6 +56,7 @@ class Answer:
     emptiest: Emptiest | None = None
     carried: tuple[Carried, ...] = ()
     never: str | None = None
+    unneeded: str | None = None
 
     @property
     def proved(self) -> bool:
@@ -73,6 +73,8 @@ class Answer:
         """Whether the mix always succeeds, whatever came before and overlaps."""
         if self.never is not None:
             return Verdict.BROKEN
+        if self.unneeded is not None:
+            return Verdict.HOLDS
         found = self.carried[0].mix.verdict
         if found is Verdict.HOLDS and not self.proved:
             return Verdict.UNKNOWN
@@ -93,7 +95,7 @@ def answer(
     except NeverMaps as reason:
         return replace(bare, never=str(reason))
     if not any(asked.shapes(start) for start in starts):
-        return replace(bare, never="no mapping of this mix needs a bounce buffer")
+        return replace(bare, unneeded="no mapping of this mix needs a bounce buffer")
     watch("what the guarantee rests on")
     resting = grounds(asked.model, asked.groups, seconds)
     carried = []

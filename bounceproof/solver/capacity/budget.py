@@ -179,16 +179,20 @@ def choose(
 ) -> list[tuple[Blocking, int]] | None:
     """Which ways block ``sets`` slot sets within ``counts``, and how often each.
 
-    None where none of the known ways do, or the solver does not say in time.
+    With as few mappings as may be, which leaves some that may come and go.  None where
+    none of the known ways do, or the solver does not say in time.
     """
     groups = len(counts)
-    solver = z3.Solver()
+    solver = z3.Optimize()
     solver.set("timeout", max(1, round(seconds * 1000)))
     often = [z3.Int(f"often[{number}]") for number in range(len(weighed.ways))]
     solver.add(*(n >= 0 for n in often), z3.Sum(often) == sets)
+    every = []
     for group, count in enumerate(counts):
         used = [way.blocked.counts(groups)[group] for way in weighed.ways]
-        solver.add(z3.Sum([u * n for u, n in zip(used, often, strict=True)]) <= count)
+        every.append(z3.Sum([u * n for u, n in zip(used, often, strict=True)]))
+        solver.add(every[-1] <= count)
+    solver.minimize(z3.Sum(every))
     pairs = zip(weighed.ways, often, strict=True)
     missed = [n for way, n in pairs if way.missed is not None]
     solver.add(z3.Sum(missed) <= areas)
