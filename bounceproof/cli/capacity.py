@@ -18,7 +18,7 @@ from bounceproof.cli.options import (
     timeout_option,
 )
 from bounceproof.cli.streams import say
-from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.cli.subjects import kernel_options, model_of, require_tree
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.boot import (
@@ -131,7 +131,7 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
     multiple=True,
     metavar="SPEC",
     help="[DEVICE/]SIZE[-SIZE][@ADDRESS][:COUNT]: at most COUNT live mappings of "
-    "these sizes; ADDRESS within a page, any if left out.",
+    "these sizes; ADDRESS within a page, any if left out; DEVICE may be 'alloc'.",
 )
 @click.option("--queues", type=NUMBER, default=1, help="Times as many mappings.")
 @click.option(
@@ -213,6 +213,12 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
     help="Write the history after which one mapping too many fails; 'simulate "
     "--history' runs it.",
 )
+@click.option(
+    "--native",
+    is_flag=True,
+    help="Compile the tree's own functions and run histories on them; executes its "
+    "code.",
+)
 @timeout_option
 @json_option
 def capacity(
@@ -239,7 +245,10 @@ def capacity(
 
     single = not has_areas(model)
     pool = _pool(options, single)
-    asked = Asked(model, groups, pool.nslabs, pool.nareas, options["pool_start"])
+    if options["native"]:
+        require_tree(model)
+    place = (options["pool_start"], options["native"])
+    asked = Asked(model, groups, pool.nslabs, pool.nareas, *place)
     return _answer(asked, trace, single, load, options, timeout, as_json)
 
 

@@ -67,14 +67,17 @@ def group_of(
 ) -> Group:
     """The mappings of one ``--mapping``, ``factor`` times as many.
 
-    ``place``: page size, path, granule and min_align_mask.  Raises InputError.
+    ``place``: page size, path, granule and min_align_mask.  "alloc" for a device says
+    that memory is allocated, of a restricted pool.  Raises InputError.
     """
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise InputError(
             f"--mapping '{spec}': not [DEVICE/]SIZE[-SIZE][@ADDRESS][:COUNT]"
         )
-    if match["device"]:
+    if match["device"] == Path.ALLOC.value:
+        place = (place[0], Path.ALLOC, *place[2:])
+    elif match["device"]:
         device = device_of(match["device"])
     cell = cell_of(model, device, *place)
     limit = model.max_mapping_size(cell)

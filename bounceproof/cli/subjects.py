@@ -129,6 +129,18 @@ def base_of(
     return tree_model(name, (), settings) if patches else model
 
 
+def require_tree(model: KernelModel) -> None:
+    """InputError where there is no code to run; a word on a fence that is missing."""
+    from bounceproof.source.kernel.confirm import TreeKernel
+    from bounceproof.source.native.fence import takes_network_away
+
+    if not isinstance(model, TreeKernel):
+        raise InputError(f"--native: {model.name} is built in; there is no code to run")
+    if not takes_network_away():
+        reason = "this system does not let us take the code's network away"
+        complain(f"--native: {reason}")
+
+
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
     """The same findings, each counterexample also run natively on the tree's code."""
     from bounceproof.solver.confirm import single_request

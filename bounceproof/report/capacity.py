@@ -10,6 +10,7 @@ from typing import Any
 
 from bounceproof.models.capacity.boot import BootPool
 from bounceproof.models.capacity.mix import Group, Shape
+from bounceproof.models.request import Path
 from bounceproof.report.capacity_expected import (
     Expectations,
     expectations_json,
@@ -68,6 +69,8 @@ def _group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
         where = f"in steps of {group.addr_step} bytes"
         if group.offset is not None:
             where = f"at {group.offset % group.modulus:#x} modulo {group.modulus:#x}"
+        if cell.path is Path.ALLOC:
+            where = "allocated"
         granule = f", granule {cell.granule}" if cell.path.has_granule else ""
         about = (
             f"of {size}, {where}; path {cell.path}{granule}, page {cell.page_size}, "
@@ -77,31 +80,34 @@ def _group_rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _victim(shape: Shape) -> str:
+def _victim(found: Answer, shape: Shape, pool_start: int) -> str:
+    where = f" at {shape.orig_addr & 0xFFFFF:#x}" if shape.orig_addr else ""
+    told = f"{shape.size} bytes{where}, which needs {shape.nslots} slots"
     if shape.period == 1:
-        return f"{shape.size} bytes, which needs {shape.nslots} slots"
-    return (
-        f"{shape.size} bytes at {shape.orig_addr & 0xFFFFF:#x}, which needs "
-        f"{shape.nslots} slots from a slot that is {shape.first} modulo {shape.period}"
-    )
+        return told
+    told += f" from a slot that is {shape.first} modulo {shape.period}"
+    at = "" if found.asked.pool_start is not None else f", the pool at {pool_start:#x}"
+    return told + at
 
 
-def _shown(shown: Shown, nslabs: int, where: str) -> str:
+def _shown(found: Answer, shown: Shown, nslabs: int, where: str) -> str:
     calls = len(shown.history.calls)
+    on = "the tree's compiled code" if found.asked.native else "the simulator"
     return (
-        f"Run on the simulator, {calls} calls: {where}with {shown.live} live mappings "
+        f"Run on {on}, {calls} calls: {where}with {shown.live} live mappings "
         f"and {shown.used} of {nslabs} slots in use, the next one fails."
     )
 
 
-def _mix_text(mix: OfMix, sets: int, nslabs: int, where: str) -> str:
+def _mix_text(found: Answer, mix: OfMix, sets: int, nslabs: int, where: str) -> str:
     most = f"it can block at most {_sets(mix.blocks)}"
     place = "the area" if where else "the pool"
     if mix.verdict is Verdict.HOLDS:
         return f"The mix always succeeds: {most}, {place} has {sets}."
     if mix.shown is not None:
-        return f"The mix can fail. {_shown(mix.shown, nslabs, where)}"
-    return f"Whether the mix can fail is unknown: {most}, {place} has {sets}."
+        return f"The mix can fail. {_shown(found, mix.shown, nslabs, where)}"
+    told = f"Whether the mix can fail is unknown: {most}, {place} has {sets}."
+    return told if found.runs else f"{told} --native runs a history of the tree."
 
 
 def _sets(value: Fraction) -> str:
@@ -132,7 +138,8 @@ def _together_text(found: Answer, carried: Carried, where: str) -> str:
     nslabs = found.asked.nslabs if not where else _area(found)
     return (
         f"Any {most.most} of these mappings succeed at once, not {most.most + 1}: "
-        f"what may fail is {_victim(most.victim)}. {_shown(most.shown, nslabs, where)}"
+        f"what may fail is {_victim(found, most.victim, most.pool_start)}. "
+        f"{_shown(found, most.shown, nslabs, where)}"
     )
 
 
@@ -148,7 +155,7 @@ def _told(found: Answer, carried: Carried, single: bool) -> list[str]:
     sets = slots // found.asked.segsize
     texts = (
         _together_text(found, carried, where),
-        _mix_text(carried.mix, sets, slots, where),
+        _mix_text(found, carried.mix, sets, slots, where),
         _least_text(carried.least, single, found.restricted),
     )
     return [wrap(text, "    ") for text in texts]
@@ -171,8 +178,8 @@ def _emptiest_text(found: Answer) -> list[str]:
     share = 100 * empty.used / asked.nslabs
     told = (
         f"With {empty.used} of {asked.nslabs} slots in use ({share:.1f} %), whoever "
-        f"uses them, a mapping can fail: {_victim(empty.victim)}. With fewer in use "
-        f"while it is searched none fails; with all in use all do."
+        f"uses them, a mapping can fail: "
+        f"{_victim(found, empty.victim, empty.pool_start)}. With fewer in use while it is searched none fails; with all in use all do."
     )
     return [
         "The emptiest and the fullest pool in which the next one fails:",
@@ -203,8 +210,8 @@ def _adds_text(found: Answer, cpus: int, single: bool) -> list[str]:
             ),
             (
                 "CPU",
-                f"nothing of its own: without a second number in swiotlb= {cpus} CPUs "
-                f"have as many areas, rounded up to a power of two",
+                f"nothing of its own: without a second number in swiotlb= there are as "
+                f"many areas as CPUs, {cpus} here, rounded up to a power of two",
             ),
         ]
     return ["What one more adds:", *table(rows), ""]

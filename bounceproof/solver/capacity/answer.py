@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.shapes import NeverMaps, rules_of
 from bounceproof.solver.capacity.asked import Asked, Before
 from bounceproof.solver.capacity.grounds import Ground, grounds
@@ -57,6 +58,11 @@ class Answer:
     carried: tuple[Carried, ...] = ()
     never: str | None = None
     unneeded: str | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether histories of the kernel are run."""
+        return isinstance(self.asked.model, BuiltinKernel) or self.asked.native
 
     @property
     def proved(self) -> bool:

@@ -36,7 +36,8 @@ class Before(StrEnum):
 class Asked:
     """``groups`` of mappings on a pool of ``nslabs`` slots in ``nareas`` areas.
 
-    ``pool_start`` None: at any page.
+    ``pool_start`` None: at any page.  ``native``: histories of a tree are run on its
+    own compiled code; else none is.
     """
 
     model: KernelModel
@@ -44,6 +45,7 @@ class Asked:
     nslabs: int
     nareas: int
     pool_start: int | None = None
+    native: bool = False
 
     @property
     def page_size(self) -> int:

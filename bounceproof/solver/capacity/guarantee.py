@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from bounceproof.errors import BounceproofError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.blocking import Place, anywhere, single
 from bounceproof.models.capacity.mix import Shape
-from bounceproof.simulator.capacity.replay import Ran, replay
+from bounceproof.models.request import Path
+from bounceproof.simulator.capacity.replay import UNMAP, Ran, replay
 from bounceproof.solver.capacity.asked import (
     Asked,
     Before,
@@ -35,13 +38,16 @@ from bounceproof.solver.capacity.history import (
     blocking_history,
 )
 from bounceproof.solver.verdict import Verdict
+from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.native.native_history import Call, run_native_history
 
 CHOOSING = 5.0
 """Seconds to choose which slot sets a mix blocks how."""
 
 
 class Contradicted(BounceproofError):
-    """The simulator does not do what was proved: an error of ours."""
+    """What runs does not do what was proved: an error of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Emptiest:
 
     victim: Shape
     used: int
+    pool_start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +205,7 @@ def _within(history: History, asked: Asked) -> bool:
     most = [*asked.counts, len(history.calls)]
     for call in history.calls:
         mapped = call[0] >= 0
-        group = history.groups[call[-1]]
+        group = history.shapes[call[-1]].group
         live[group] += 1 if mapped else -1
         if live[group] > most[group]:
             return False
@@ -212,7 +219,7 @@ def _shown(
     ways: Sequence[Sequence[Blocking]],
 ) -> Shown | None:
     """A history that leads there, run; None where none is found or can be run."""
-    if not isinstance(asked.model, BuiltinKernel):
+    if not (isinstance(asked.model, BuiltinKernel) or asked.native):
         return None
     try:
         history = blocking_history(asked.groups, movers, case.puzzle.victim, ways)
@@ -224,16 +231,44 @@ def _shown(
 
 
 def run(asked: Asked, history: History, pool_start: int) -> Ran:
-    """``history`` on the simulator."""
-    assert isinstance(asked.model, BuiltinKernel)
-    return replay(
-        asked.model.state,
-        asked.page_size,
-        pool_start,
-        asked.nslabs,
-        asked.nareas,
-        history.rows(),
-    )
+    """``history`` on the simulator, or on a tree's own compiled code."""
+    model, rows = asked.model, history.rows()
+    pool = (pool_start, asked.nslabs, asked.nareas)
+    if isinstance(model, BuiltinKernel):
+        return replay(model.state, asked.page_size, *pool, rows)
+    assert isinstance(model, SourceKernel)
+    cells = [group.cell for group in asked.groups]
+    cell = next((one for one in cells if one.path is not Path.DIRECT), cells[0])
+    found = run_native_history(model, cell, PoolNumbers(*pool), _calls(history))
+    return _ran(history, found)
+
+
+def _ran(history: History, found: list[int]) -> Ran:
+    """What the slots that mappings got in turn make of the history."""
+    mapped, slots, live, used, peak = iter(found), [], set[int](), 0, 0
+    for call in history.calls:
+        name, nslots = call[-1], history.shapes[call[-1]].nslots
+        slot = 0 if call[0] == UNMAP else next(mapped)
+        slots.append(slot)
+        if call[0] != UNMAP and slot >= 0:
+            live.add(name)
+            used += nslots
+        elif call[0] == UNMAP and name in live:
+            live.remove(name)
+            used -= nslots
+        peak = max(peak, used)
+    failed = sum(slot < 0 for slot in slots)
+    return Ran(np.array(slots), used, peak, len(live), failed)
+
+
+def _calls(history: History) -> list[Call]:
+    """As compiled code takes them."""
+    of = {call[-1]: call for call in history.calls if call[0] != UNMAP}
+    found = []
+    for call in history.calls:
+        *_, mask, orig_addr, size, cpu, name = of[call[-1]]
+        found.append((call[0] != UNMAP, mask, orig_addr, size, cpu, name))
+    return found
 
 
 def _require(ran: Ran, history: History) -> None:
@@ -246,7 +281,7 @@ def _require(ran: Ran, history: History) -> None:
     ]
     if ran.failed != 1 or ran.slots[-1] >= 0 or astray:
         raise Contradicted(
-            "the simulator does not follow the history that blocks the pool: "
+            "what runs does not follow the history that blocks the pool: "
             f"{ran.failed} calls fail, {len(astray)} mappings lie elsewhere"
         )
 
@@ -264,6 +299,6 @@ def emptiest(asked: Asked) -> Emptiest:
             for way in lightest_area(plain, weights, asked.sets_of_area)
         )
         if found is None or used < found.used:
-            found = Emptiest(victim, used)
+            found = Emptiest(victim, used, case.pool_start)
     assert found is not None
     return found

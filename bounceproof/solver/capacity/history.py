@@ -37,12 +37,12 @@ class History:
     """Calls as :data:`~bounceproof.simulator.capacity.replay.COLUMNS` has them.
 
     The last one is to fail.  ``kept``: the slot at which each mapping that stays is to
-    lie, by its name; ``groups``: the group of each mapping, by its name.
+    lie, by its name; ``shapes``: the shape of each mapping, by its name.
     """
 
     calls: tuple[Call, ...]
     kept: dict[int, int]
-    groups: dict[int, int]
+    shapes: dict[int, Shape]
 
     def rows(self) -> Any:
         """As the simulator takes them."""
@@ -73,12 +73,12 @@ class Builder:
         self._index = [0] * nareas
         self._calls: list[Call] = []
         self._kept: dict[int, int] = {}
-        self._of: dict[int, int] = {}
+        self._of: dict[int, Shape] = {}
         self._names = 0
 
     def _map(self, area: int, shape: Shape) -> int:
         name, self._names = self._names, self._names + 1
-        self._of[name] = shape.group
+        self._of[name] = shape
         path, granule, mask = PATHS[Path.DIRECT.value], 4096, 0
         orig_addr, size = 1 << 32, 1
         if shape.group != ANOTHER:

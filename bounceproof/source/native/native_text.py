@@ -68,10 +68,14 @@ class Text:
         if before:
             self._trapped.add(before[-1])
 
+    def _called_first(self) -> list[c.Function]:
+        """What main() calls."""
+        return [self._entry, self._init]
+
     def _needed(self) -> dict[str, c.Function]:
         """The entry point, the pool's initialisation and all that they call."""
         found: dict[str, c.Function] = {}
-        queue = [(f.name, f.file) for f in (self._entry, self._init)]
+        queue = [(f.name, f.file) for f in self._called_first()]
         queue.append(("nr_slots", self._search.file))
         while queue:
             name, file = queue.pop()
@@ -106,7 +110,7 @@ class Text:
     # Types and constants.
 
     def _types(self) -> list[str]:
-        structs = self._program.structs
+        structs = dict(self._program.structs)
         out = [f"struct {tag};" for tag in structs if "@" not in tag]
         read, done = set(structs), set[str]()
         empty = "\tint bp_empty;"
