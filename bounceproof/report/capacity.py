@@ -176,10 +176,11 @@ def _emptiest_text(found: Answer) -> list[str]:
     empty, asked = found.emptiest, found.asked
     assert empty is not None
     share = 100 * empty.used / asked.nslabs
+    what = _victim(found, empty.victim, empty.pool_start)
     told = (
         f"With {empty.used} of {asked.nslabs} slots in use ({share:.1f} %), whoever "
-        f"uses them, a mapping can fail: "
-        f"{_victim(found, empty.victim, empty.pool_start)}. With fewer in use while it is searched none fails; with all in use all do."
+        f"uses them, a mapping can fail: {what}. With fewer in use while it is "
+        f"searched none fails; with all in use all do."
     )
     return [
         "The emptiest and the fullest pool in which the next one fails:",
