@@ -5,22 +5,29 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path as FilePath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from bounceproof.cli.options import NUMBER, device_of, json_option
 from bounceproof.cli.streams import say, standard_input
-from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import PAGE_SIZES
-from bounceproof.models.request import Path
+from bounceproof.models.request import KernelModel, Path
+
+if TYPE_CHECKING:
+    from bounceproof.logs.told.version import Nearest
 
 
 @click.command()
 @click.argument("log", metavar="[FILE|-]", default="-")
-@click.option("--kernel", metavar="KERNEL", help="Instead of the log's version.")
+@click.option(
+    "--kernel",
+    metavar="KERNEL",
+    help="Instead of the log's version; what uname -r prints will do.",
+)
 @kernel_options
 @click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
@@ -33,6 +40,9 @@ from bounceproof.models.request import Path
     metavar="NAME",
     help="What asked for the mapping, instead of the driver in the line.",
 )
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Show the arithmetic behind the answer."
+)
 @json_option
 def explain(
     log: str,
@@ -43,13 +53,15 @@ def explain(
     granule: int | None,
     path: str | None,
     device_name: str | None,
+    verbose: bool,
     as_json: bool,
 ) -> int:
-    """Say which requests print the swiotlb messages of a kernel log.
+    """Say why the kernel could not bounce what a log says it could not.
 
-    FILE is dmesg, journalctl, syslog or console output, plain text; - or nothing
-    reads standard input.  What the options state overrides what the log tells.
-    Exit code 0 where something was explained, 2 where there was nothing to explain.
+    FILE is dmesg, journalctl, syslog, console output or a mail, plain or packed with
+    gzip, xz, bzip2 or zstandard; - or nothing reads standard input.  What the options
+    state overrides what the log tells.  Exit code 0 where something was explained, or
+    the log shows a pool and no failure; 2 where there was nothing to explain.
     """
     for name, value in (("--page-size", page_size), ("--granule", granule)):
         if value is not None and value not in PAGE_SIZES:
@@ -57,23 +69,47 @@ def explain(
     if kernel is None and (patches or settings):
         option = f"--patch '{patches[0]}'" if patches else f"--config '{settings[0]}'"
         raise InputError(f"{option}: name the tree with --kernel")
-    model = model_of(kernel, patches, settings) if kernel is not None else None
-    state = model.state if isinstance(model, BuiltinKernel) else None
     device = device_of(device_name) if device_name is not None else None
 
-    from bounceproof.logs.candidates import Given
     from bounceproof.logs.explain import Asked, explain
-    from bounceproof.logs.scan import scan_log
+    from bounceproof.logs.judge.candidates import Given
+    from bounceproof.logs.read.scan import scan_log
     from bounceproof.report.explain import render_json, render_text
 
+    model, nearest = _kernel_of(kernel, patches, settings)
+    state = model.state if isinstance(model, BuiltinKernel) else None
     given = Given(page_size, granule, Path(path) if path is not None else None)
     name = "standard input" if log == "-" else log
     with _opened(log) as stream:
         scan = scan_log(stream, name)
-    explanations = list(explain(scan, Asked(model, state, device, given)))
-    render = render_json if as_json else render_text
-    say(render(scan, explanations, model))
+    explanations = list(explain(scan, Asked(model, state, device, given, nearest)))
+    if as_json:
+        say(render_json(scan, explanations, model))
+    else:
+        say(render_text(scan, explanations, model, verbose))
     return 0
+
+
+def _kernel_of(
+    kernel: str | None, patches: tuple[str, ...], settings: tuple[str, ...]
+) -> tuple[KernelModel | None, Nearest | None]:
+    """The kernel that --kernel names: a state, a tree, or what uname -r prints."""
+    from bounceproof.logs.told.version import exists, nearest_state, parse_version
+
+    if kernel is None:
+        return None, None
+    if not kernel[:1].isdigit() or is_tree(kernel):
+        return model_of(kernel, patches, settings), None
+    from bounceproof.logs.told.banner import release_of
+
+    told = release_of(kernel)
+    version = parse_version(told.version) if told else None
+    if told is None or version is None or not exists(version):
+        raise InputError(f"--kernel '{kernel}': no such release")
+    nearest = nearest_state(told.version, told.distribution, told.hidden_patch)
+    if nearest is None:
+        raise InputError(f"--kernel '{kernel}': no such release")
+    return model_of(nearest.state, patches, settings), nearest
 
 
 def _opened(log: str) -> AbstractContextManager[BinaryIO]:

@@ -13,7 +13,7 @@ from click.testing import Result as Ran
 
 from bounceproof.cli.main import main
 from bounceproof.logs.explain import Asked, Explanation, explain
-from bounceproof.logs.scan import Message, Scan, scan_log
+from bounceproof.logs.read.scan import Message, Scan, scan_log
 
 FULL = (
     "nvme 0000:00:01.0: swiotlb buffer is full (sz: 262144 bytes),"

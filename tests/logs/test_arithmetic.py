@@ -8,9 +8,9 @@ import random
 import numpy as np
 import pytest
 
-from bounceproof.logs.fit import fewest_used, fit_requests, rules
-from bounceproof.logs.printing import HIGH, map_requests, printing_requests
-from bounceproof.logs.profile import profile_of
+from bounceproof.logs.judge.fit import fewest_used, fit_requests, rules
+from bounceproof.logs.judge.printing import HIGH, map_requests, printing_requests
+from bounceproof.logs.judge.profile import profile_of
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import kernel_state
 from bounceproof.models.constants import IO_TLB_SEGSIZE, NO_SEG_BOUNDARY

@@ -56,11 +56,22 @@ def test_options_override_the_log() -> None:
     ]
 
 
-def test_many_messages_are_cut_down() -> None:
+def test_messages_that_differ_in_used_slots_are_one_block() -> None:
     lines = [FULL.replace("used 128", f"used {used}") for used in range(500)]
     answer = run_json(THREAD_BOOT + "\n".join(lines))
-    assert [m["used"] for m in answer["messages"]] == [0, 499]
-    assert answer["left_out"] == 498
+    (message,) = answer["messages"]
+    assert message["count"] == 500
+    assert (message["course"]["least"], message["course"]["most"]) == (0, 499)
+    assert answer["left_out"] == 0
+
+
+def test_many_messages_are_cut_down() -> None:
+    lines = [FULL.replace("262144", str(size)) for size in range(4096, 4196)]
+    lines += [FULL.replace("262144", "8192")] * 5
+    answer = run_json(THREAD_BOOT + "\n".join(lines))
+    assert len(answer["messages"]) == 12
+    assert 8192 in [message["sz"] for message in answer["messages"]]
+    assert answer["left_out"] == 89
 
 
 @pytest.mark.parametrize(
@@ -70,6 +81,8 @@ def test_many_messages_are_cut_down() -> None:
         (["/"], "Is a directory"),
         (["-"], "standard input: no line of swiotlb"),
         (["-", "--kernel", "v6.66"], "unknown kernel 'v6.66'"),
+        (["-", "--kernel", "6.66"], "--kernel '6.66': no such release"),
+        (["-", "--kernel", "0"], "--kernel '0': no such release"),
         (["-", "--page-size", "8K"], "--page-size 8192"),
         (["-", "--granule", "3"], "--granule 3"),
         (["-", "--device", "nvmee"], "did you mean nvme"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bounceproof.logs.version import nearest_state, state_version
+from bounceproof.logs.told.version import nearest_state, state_version
 from bounceproof.models.catalog import STATES
 from tests.logs.helpers import FULL, THREAD_BOOT, scanned
 

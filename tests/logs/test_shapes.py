@@ -8,7 +8,7 @@ import json
 import pytest
 
 from bounceproof.logs.errors import LogError
-from bounceproof.logs.kinds import Kind
+from bounceproof.logs.read.kinds import Kind
 from tests.logs.helpers import FULL, one, scanned
 
 PREFIXES = {
@@ -175,7 +175,7 @@ def test_same_message_is_counted() -> None:
 
 
 def test_line_numbers() -> None:
-    other = FULL.replace("used 128", "used 129")
+    other = FULL.replace("sz: 262144", "sz: 4096")
     scan = scanned("\n" * 41 + FULL + "\r\n" * 3 + other)
     assert [seen.line for seen in scan.seen] == [42, 45]
 

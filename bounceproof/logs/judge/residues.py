@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bounceproof.logs.printing import Truths, Values
+from bounceproof.logs.judge.printing import Truths, Values
 
 
 @lru_cache(maxsize=32)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bounceproof.logs.profile import Profile
+from bounceproof.logs.judge.profile import Profile
 from bounceproof.models import arrays
 from bounceproof.models.constants import IO_TLB_SIZE
 from bounceproof.models.request import Cell, KernelModel, Mapping, Path, Request

@@ -9,10 +9,15 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Final
 
-from bounceproof.logs.fit import MANY_SETS, all_fit, keeps_alignment, largest_that_fits
-from bounceproof.logs.profile import Profile
-from bounceproof.logs.verdict import CellResult, PoolSeen, Verdict, judge_cell
-from bounceproof.logs.version import later_states
+from bounceproof.logs.judge.fit import (
+    MANY_SETS,
+    all_fit,
+    keeps_alignment,
+    largest_that_fits,
+)
+from bounceproof.logs.judge.profile import Profile
+from bounceproof.logs.judge.verdict import CellResult, PoolSeen, Verdict, judge_cell
+from bounceproof.logs.told.version import later_states
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import FIXES, STATES
 from bounceproof.models.constants import IO_TLB_SEGSIZE

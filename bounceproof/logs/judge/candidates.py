@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bounceproof.logs.context import Facts
-from bounceproof.logs.profile import Profile
+from bounceproof.logs.judge.profile import Profile
+from bounceproof.logs.told.facts import Facts
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Cell, KernelModel, Path
 
@@ -35,7 +35,8 @@ def _has_iommu(facts: Facts, device: str | None) -> bool | None:
     translated = facts.default_domain != "passthrough"
     if device in facts.iommu_devices and translated:
         return True
-    if facts.confidential and facts.iommu is None and not facts.iommu_devices:
+    alone = facts.iommu is None and not facts.iommu_devices
+    if alone and (facts.encrypted or facts.platform is not None):
         return False
     return None
 

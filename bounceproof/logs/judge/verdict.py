@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, cast
 
 import numpy as np
 
-from bounceproof.logs.fit import MANY_SETS, Fit, fewest_used, fit_requests, rules
-from bounceproof.logs.printing import Printing, Truths, printing_requests
-from bounceproof.logs.profile import Profile
-from bounceproof.logs.residues import describe
+from bounceproof.logs.judge.fit import MANY_SETS, Fit, fewest_used, fit_requests, rules
+from bounceproof.logs.judge.printing import Printing, Truths, printing_requests
+from bounceproof.logs.judge.profile import Profile
+from bounceproof.logs.judge.residues import describe
 from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.request import Cell, KernelModel
 from bounceproof.models.search import NoClosedForm
@@ -25,21 +25,30 @@ COARSE_STEP: Final = 256
 class Verdict(StrEnum):
     """Why a request failed."""
 
+    NO_POOL = "no-pool"
     NEVER = "could-never-fit"
     ADDRESS = "could-never-fit-at-its-address"
     FULL = "pool-full"
+    NEARLY = "pool-practically-full"
     FRAGMENTED = "pool-fragmented"
     CROWDED = "pool-full-or-fragmented"
+    BOUNDARY = "segment-boundary"
+    UNREACHABLE = "out-of-reach"
+    REFUSED = "pool-disabled"
     UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSeen:
-    """The pool at the time: slots in all and in use, areas; None where unknown."""
+    """The pool at the time: slots in all and in use, areas; None where unknown.
+
+    ``restricted``: it is one device's own, from reserved memory.
+    """
 
     total: int | None
     used: int | None
     nareas: int | None
+    restricted: bool = False
 
     @property
     def free(self) -> int | None:
@@ -93,6 +102,15 @@ class Excluded:
     reason: str
 
 
+def _at(printing: Printing, addresses: frozenset[int]) -> Printing:
+    """The requests at ``addresses`` alone, all of them where none is there."""
+    if not addresses:
+        return printing
+    asked = np.array([a % printing.modulus for a in addresses], dtype=np.uint64)
+    valid = printing.valid & np.isin(printing.residues, asked)
+    return replace(printing, valid=valid) if bool(valid.any()) else printing
+
+
 @lru_cache(maxsize=4096)
 def _measured(
     model: KernelModel,
@@ -101,9 +119,10 @@ def _measured(
     sz: int,
     area_nslabs: int,
     coarse: bool,
+    addresses: frozenset[int],
 ) -> tuple[Printing, Fit | None]:
     step = max(profile.addr_step, COARSE_STEP) if coarse else profile.addr_step
-    printing = printing_requests(model, cell, profile, sz, step)
+    printing = _at(printing_requests(model, cell, profile, sz, step), addresses)
     if not bool(printing.valid.any()):
         return printing, None
     residues = printing.residues[printing.valid]
@@ -166,15 +185,23 @@ def judge_cell(
     sz: int,
     pool: PoolSeen,
     coarse: bool = False,
+    addresses: frozenset[int] = frozenset(),
 ) -> CellResult | Excluded:
     """Which requests of ``cell`` print ``sz`` bytes in such a pool, and why.
 
     ``coarse`` looks at fewer addresses: enough to see whether a line is possible.
+    ``addresses``: orig_addr, where the log tells it.
     """
     limit = profile.max_size(model, cell)
     try:
         printing, fit = _measured(
-            cast(Hashable, model), cell, profile, sz, pool.area_nslabs, coarse
+            cast(Hashable, model),
+            cell,
+            profile,
+            sz,
+            pool.area_nslabs,
+            coarse,
+            addresses,
         )
         if fit is None:
             return Excluded(cell, _why_none(printing, cell, limit, sz))

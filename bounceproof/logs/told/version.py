@@ -94,22 +94,56 @@ def parse_version(text: str) -> Version | None:
     return (major, minor, patch)
 
 
-def nearest_state(text: str, distribution: str | None = None) -> Nearest | None:
+_LAST_MINOR: Final = {2: 6, 3: 19, 4: 20, 5: 19, 6: 19}
+
+
+def exists(version: Version) -> bool:
+    """Whether there is such a release, or may be one to come."""
+    major, minor, _ = version
+    return 2 <= major < 100 and minor <= _LAST_MINOR.get(major, 99)
+
+
+def _in(version: Version) -> Nearest:
+    return next(r.nearest for r in _RANGES if r.first <= version <= r.last)
+
+
+_FOLLOWS_STABLE: Final = ("Debian", "Arch", "Fedora")
+
+
+def nearest_state(
+    text: str, distribution: str | None = None, hidden_patch: bool = False
+) -> Nearest | None:
     """The nearest built-in state of a version, or None where ``text`` is no version.
 
     A release candidate, and a kernel of a distribution that keeps its own backports,
-    are nearest only.
+    are nearest only.  ``hidden_patch``: the third number is not the stable release's,
+    so the last of its series is taken.
     """
     version = parse_version(text)
     if version is None:
         return None
-    found = next(r.nearest for r in _RANGES if r.first <= version <= r.last)
+    found = _in(version)
     note = found.note
+    if hidden_patch:
+        last = _in((version[0], version[1], _LAST))
+        if last.state != found.state:
+            note = f"its name hides which {version[0]}.{version[1]}.y it is"
+        found = last
     if "-rc" in text and not note:
         note = "a release candidate may lack fixes of its release"
-    if distribution and distribution != "Debian" and not note:
+    if distribution and distribution not in _FOLLOWS_STABLE and not note:
         note = f"{distribution} kernels carry fixes of their own"
     return Nearest(found.state, not note, note, found.no_min_align)
+
+
+def states_between(since: tuple[int, int], until: tuple[int, int]) -> list[str]:
+    """The built-in states that stand for releases from ``since`` to ``until``, both
+    included, oldest first."""
+    near = {
+        r.nearest.state for r in _RANGES if r.first[:2] <= until and r.last[:2] >= since
+    }
+    inside = {s for s in STATES if since <= state_version(s)[:2] <= until}
+    return sorted(near | inside, key=state_version)
 
 
 def state_version(name: str) -> Version:

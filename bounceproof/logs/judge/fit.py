@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bounceproof.logs.printing import (
+from bounceproof.logs.judge.printing import (
     HIGH,
     Truths,
     Values,
@@ -18,7 +18,7 @@ from bounceproof.logs.printing import (
     map_requests,
     residue_modulus,
 )
-from bounceproof.logs.profile import Profile
+from bounceproof.logs.judge.profile import Profile
 from bounceproof.models.constants import (
     IO_TLB_SEGSIZE,
     IO_TLB_SHIFT,

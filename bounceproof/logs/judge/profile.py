@@ -1,43 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From the driver's name in a log line to what that driver may ask for."""
+"""What a driver may ask for, by the name it prints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
+from bounceproof.logs.judge.drivers import MODELLED
 from bounceproof.models.constants import MAX_PHYS_BITS
 from bounceproof.models.devices import DEVICES, Device
 from bounceproof.models.request import Cell, KernelModel, Path
 
 _BY_NAME: Final = {device.name: device for device in DEVICES}
-_DRIVERS: Final = {
-    "nvme": "nvme",
-    "nvme-apple": "nvme-apple",
-    "hv_storvsc": "storvsc",
-    "storvsc": "storvsc",
-    "virtio-pci": "virtio-blk",
-    "virtio_blk": "virtio-blk",
-    **dict.fromkeys(
-        (
-            "ahci",
-            "megaraid_sas",
-            "mpt3sas",
-            "mpi3mr",
-            "qla2xxx",
-            "lpfc",
-            "aacraid",
-            "smartpqi",
-            "hpsa",
-            "vmw_pvscsi",
-            "hisi_sas_v3_hw",
-            "pm80xx",
-            "uas",
-        ),
-        "scsi",
-    ),
-}
-MAPPED_APART: Final = ("nvme", "nvme-apple", "storvsc", "scsi", "virtio-blk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +20,14 @@ class Profile:
 
     ``device`` None: a driver without a model, taken to set no min_align_mask and to
     ask for any size; only NVMe and Hyper-V set a mask in the kernel's own tree.
+    ``any_size``: it maps what is no whole sector as well, of any size, as drivers do
+    with sense data and command buffers.
     """
 
     device: Device | None
     driver: str | None
     no_min_align: bool = False
+    any_size: bool = False
 
     @property
     def name(self) -> str:
@@ -58,16 +35,11 @@ class Profile:
 
     @property
     def size_step(self) -> int:
-        return self.device.size_step if self.device is not None else 1
+        return 1 if self.device is None or self.any_size else self.device.size_step
 
     @property
     def addr_step(self) -> int:
-        return self.device.addr_step if self.device is not None else 1
-
-    @property
-    def block_device(self) -> bool:
-        """Whether the block layer cuts its requests to max_sectors_kb."""
-        return self.device is not None and self.device.name in MAPPED_APART
+        return 1 if self.device is None or self.any_size else self.device.addr_step
 
     def masks(self, model: KernelModel, page_size: int) -> tuple[int, ...]:
         """The min_align_masks it may have."""
@@ -84,7 +56,7 @@ class Profile:
 
     def max_size(self, model: KernelModel, cell: Cell) -> int:
         """The driver's limit in bytes for one mapping."""
-        if self.device is None:
+        if self.device is None or self.any_size:
             return 1 << MAX_PHYS_BITS
         return self.device.max_size(model, cell)
 
@@ -93,5 +65,5 @@ def profile_of(
     driver: str | None, device: Device | None, no_min_align: bool = False
 ) -> Profile:
     """The profile of a log line's driver; ``device`` overrides it."""
-    known = _BY_NAME.get(_DRIVERS.get(driver or "", ""))
+    known = _BY_NAME.get(MODELLED.get(driver or "", ""))
     return Profile(device if device is not None else known, driver, no_min_align)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bounceproof.logs.kinds import Kind
+from bounceproof.logs.explain import Explanation
+from bounceproof.logs.read.kinds import SEARCHES, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,13 @@ NOTES: Final = {
         ("kelley-partial-sync",),
     ),
     Kind.SIZES: Note(
-        "v5.10 to v6.9",
+        "v5.4 to v6.9",
         "The caller asked for an allocation smaller than its mapping, which swiotlb"
         " refuses.",
         ("An error of the caller of swiotlb_tbl_map_single(): dma-iommu or a driver.",),
     ),
     Kind.INACTIVE: Note(
-        "v5.11 on",
+        "v5.19 on (f316ba0a8814)",
         "dma-iommu had to bounce an unaligned request of an untrusted device, and the"
         " kernel has no bounce buffer pool.",
         (
@@ -90,20 +91,42 @@ NOTES: Final = {
             " external device out of memory that shares its pages.",
         ),
     ),
-    Kind.NO_POOL: Note(
-        "every version (a panic up to v5.16)",
-        "A device needs a bounce buffer and the kernel has no pool.",
-        ("Remove swiotlb=noforce, or boot with swiotlb=N (slots of 2 KiB).",),
-    ),
-    Kind.UNREACHABLE: Note(
-        "v4.19 on",
-        "The bounce buffer lies above what the device can address.",
+    Kind.POOL_FAILED: Note(
+        "every version",
+        "The kernel could not allocate its bounce buffer pool at boot, as a whole or of"
+        " the size asked for: there is too little free memory below 4 GiB in one piece."
+        " From v5.19 on it tries half the size again and again.",
         (
-            "The pool must lie below the device's DMA mask: look at the mask in the"
-            " message, at 'software IO TLB: mapped' and at dma-ranges in the device"
-            " tree.",
+            "Ask for a smaller pool with swiotlb=N (slots of 2 KiB), or leave more"
+            " memory below 4 GiB free: crashkernel=...,high, a smaller hugepages= or"
+            " cma=.",
+            "'software IO TLB: mapped' shows what there is in the end; without that"
+            " line there is no pool, and every mapping that has to bounce fails.",
         ),
     ),
+    Kind.NO_GROWTH: Note(
+        "v6.6 on, with CONFIG_SWIOTLB_DYNAMIC",
+        "The pool was short of slots, and there was no memory for another one.",
+        ("Begin with a larger pool, swiotlb=N (slots of 2 KiB).",),
+    ),
+    Kind.UNDECRYPTED: Note(
+        "v7.3 on",
+        "The hypervisor did not let the kernel share the pool, so the pool was taken"
+        " out of use: every mapping that has to bounce will find it full.",
+        (
+            "No size of the pool helps: look for the hypervisor's reason, and whether"
+            " the guest's memory may be converted at all.",
+        ),
+    ),
+    Kind.PANIC: Note(
+        "up to v4.20",
+        "No slots were free for a mapping that the driver could not go without, and"
+        " these kernels stop then rather than risk memory.",
+        ("Boot with swiotlb=65536 (128 MiB) or more, or a kernel from v5.0 on.",),
+    ),
+    Kind.NO_POOL: Note("every version (a panic up to v5.14)", "", ()),
+    Kind.REACH: Note("every version", "", ()),
+    Kind.UNREACHABLE: Note("v5.6 on", "", ()),
 }
 
 NO_SIZE: Final = Note(
@@ -111,3 +134,13 @@ NO_SIZE: Final = Note(
     "The size in this line is missing or no size that a driver can ask for.",
     ("Look for another, undamaged line of the same device.",),
 )
+
+
+def note_of(explanation: Explanation) -> Note:
+    """What there is to say of a message that no verdict is about."""
+    kind = explanation.event.message.kind
+    return NOTES.get(kind, NO_SIZE) if not _searched(explanation) else NO_SIZE
+
+
+def _searched(explanation: Explanation) -> bool:
+    return explanation.event.message.kind in SEARCHES

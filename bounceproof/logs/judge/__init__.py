@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why a mapping failed: the causes, and the arithmetic of the requests."""
