@@ -13,7 +13,7 @@ MOST_SAMPLES: Final = 256
 LEAK_SECONDS: Final = 60.0
 _DAY: Final = 86400.0
 _UPTIME = re.compile(rb"\[\s*(\d{1,9}\.\d{1,9})\]")
-_CLOCK = re.compile(rb"\b(\d\d):(\d\d):(\d\d(?:[.,]\d{1,9})?)")
+_CLOCK = re.compile(rb"(?<!\d)(\d\d):(\d\d):(\d\d(?:[.,]\d{1,9})?)")
 _STAMP = re.compile(rb'"__(?:REALTIME|MONOTONIC)_TIMESTAMP"\s*:\s*"?(\d{1,18})')
 _KMSG = re.compile(rb"\b\d+,\d+,(\d{1,16}),")
 

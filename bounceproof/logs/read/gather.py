@@ -102,7 +102,8 @@ class Gathered:
         kept = often[: MOST_EVENTS // 2]
         self.dropped += sum(event.count for _, event in often[MOST_EVENTS // 2 :])
         self._events = dict(sorted(kept, key=lambda item: item[1].line))
-        self._quick.clear()
+        left = {id(event) for _, event in kept}
+        self._quick = {key: e for key, e in self._quick.items() if id(e) in left}
         self._strangers = self._strangers or set()
 
     def all(self) -> list[Event]:

@@ -20,7 +20,7 @@ from bounceproof.logs.read.kinds import (
 from bounceproof.logs.told.facts import Facts
 
 MOST_ADDRESSES: Final = 16
-_NO_DEVICE: Final = {"kernel", "DMA", "DMAR", "swiotlb", "software", "TLB", "PCI-DMA"}
+_NO_DEVICE: Final = {"kernel", "DMA", "DMAR", "swiotlb", "TLB", "PCI-DMA", "syncing"}
 _DIGITS, _SHOWN, _NAME = 20, 240, 64
 _DEVICE = re.compile(r"[^\s\"\\;=>]+$")
 _DRIVER = re.compile(r"[\w.+-]+$")

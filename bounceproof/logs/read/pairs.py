@@ -15,6 +15,7 @@ _ABOUT_THE_SAME: Final = (
     Kind.COHERENT,
     Kind.PANIC,
 )
+_ONCE_A_BOOT: Final = (Kind.POOL_FAILED, Kind.NO_GROWTH, Kind.UNDECRYPTED)
 _VTD_PAGE: Final = 4096
 
 
@@ -53,9 +54,14 @@ def paired(seen: list[Event]) -> list[Event]:
     for event in mains:
         by_device.setdefault(event.message.device, []).append(event)
     kept = []
+    once: dict[tuple[int, Kind], Event] = {}
     for event in seen:
         main: Event | None = None
-        if event.message.kind in _ABOUT_THE_SAME:
+        kind = event.message.kind
+        if kind in _ONCE_A_BOOT:
+            main = once.get((id(event.facts), kind))
+            once.setdefault((id(event.facts), kind), event)
+        if kind in _ABOUT_THE_SAME:
             near = by_device.get(event.message.device, [])
             main = _main(event, mains if event.message.device is None else near)
         if main is None:

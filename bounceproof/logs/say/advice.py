@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Final
 
 from bounceproof.logs.explain import Explanation
+from bounceproof.logs.judge.cause import certain_room
 from bounceproof.logs.judge.drivers import Sort, disk_of
 from bounceproof.logs.judge.verdict import Verdict
 from bounceproof.logs.read.kinds import Kind
+from bounceproof.logs.read.messages import Message
 from bounceproof.logs.say.notes import note_of
 from bounceproof.logs.say.regressions import regressions_for
 from bounceproof.logs.say.sizing import larger_pool, leaks
@@ -55,9 +57,11 @@ def _smaller(explanation: Explanation) -> list[str]:
 
 
 def _to_maintainers(explanation: Explanation) -> str:
+    message = explanation.event.message
+    name = short_name(message) if message.driver or message.device else "the driver"
     return (
-        f"Report it to {short_name(explanation.event.message)}'s maintainers: a driver"
-        " has to ask dma_max_mapping_size() and keep its mappings below that."
+        f"Report it to {name}'s maintainers: a driver has to ask dma_max_mapping_size()"
+        " and keep its mappings below that."
     )
 
 
@@ -139,6 +143,21 @@ def _no_pool(explanation: Explanation) -> list[str]:
     return ["Boot with swiotlb=force, which sets the pool up, and bounces everything."]
 
 
+def _mask_too_small(message: Message) -> bool:
+    """Whether the bus reaches the bounce buffer, and the driver's mask does not."""
+    if not message.mask or not message.limit or message.address is None:
+        return False
+    last = message.address + max(message.sz or 1, 1) - 1
+    return message.mask < last <= message.limit
+
+
+def _within(message: Message) -> bool:
+    """Whether the device reaches all of the buffer that could not be mapped."""
+    if message.address is None or message.reach is None:
+        return False
+    return message.address + max(message.sz or 1, 1) - 1 <= message.reach
+
+
 def _reach(explanation: Explanation) -> list[str]:
     message, facts = explanation.event.message, explanation.facts
     if message.kind is Kind.REACH:
@@ -148,6 +167,12 @@ def _reach(explanation: Explanation) -> list[str]:
                 + ": it mapped an address that is no memory's, such as one on a stack"
                 " or from vmalloc()."
             ]
+        if _within(message):
+            return [
+                "Boot with swiotlb=N (slots of 2 KiB) or swiotlb=force, so that there"
+                " is a pool; if the address is a device's, its driver has to map it"
+                " with dma_map_resource()."
+            ]
         if facts.nslabs:
             return [
                 "Look at what the address is: the pool is there, so this is memory that"
@@ -155,6 +180,12 @@ def _reach(explanation: Explanation) -> list[str]:
             ]
         return [*_no_pool(explanation), "An IOMMU in front of the device does as well."]
     reach = message.reach
+    if _mask_too_small(message):
+        return [
+            f"Its bus reaches up to {message.limit or 0:#x}, its driver's mask only to"
+            f" {message.mask or 0:#x}: the driver has to set a wider DMA mask. No size"
+            " of the pool helps."
+        ]
     where = f"below {about(reach + 1)}" if reach else "below the device's limit"
     lines = [
         f"The pool has to lie {where}: 'dmesg | grep \"software IO TLB\"' shows where"
@@ -192,9 +223,18 @@ def _undecided(explanation: Explanation) -> list[str]:
 
 
 def _unexplained(explanation: Explanation) -> list[str]:
-    return [
+    size = explanation.event.message.sz or 0
+    say = (
         "Say what runs: --kernel with what uname -r prints, --device, --page-size,"
         " --path; the line fits nothing that is modelled as it is."
+    )
+    if not certain_room(size, explanation.pool):
+        return [say]
+    return [
+        "Look at more of the log, and watch /sys/kernel/debug/swiotlb/io_tlb_used:"
+        " used slots are counted after the search has failed, and may have been freed"
+        " in between.",
+        say,
     ]
 
 

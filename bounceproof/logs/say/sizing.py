@@ -18,6 +18,12 @@ MOST_SLOTS: Final = (1 << 30) >> IO_TLB_SHIFT
 """1 GiB: what x86 gives a confidential guest at most (arch/x86/mm/mem_encrypt.c), and
 about what there is below 4 GiB."""
 _DYNAMIC_SINCE: Final = (6, 6)
+_MOST_BELIEVED: Final = 1 << 26
+
+
+def believable(slots: int) -> bool:
+    """Whether a pool can have so many slots: less than 128 GiB."""
+    return slots < _MOST_BELIEVED
 
 
 def _power_of_two(slots: int) -> int:
@@ -111,6 +117,8 @@ def larger_pool(explanation: Explanation) -> list[str]:
     """How to give the device more slots, as sentences."""
     if explanation.pool.restricted:
         return _restricted(explanation)
+    if not believable(explanation.pool.total or 0):
+        return ["No machine has such a pool: look for a line that is not damaged."]
     slots = suggested_slots(explanation)
     if slots is None:
         return _no_larger(explanation)

@@ -47,4 +47,9 @@ def who(message: Message) -> str:
 
 def short_name(message: Message) -> str:
     """The driver's name, or the device's."""
-    return message.driver or message.device or "A driver"
+    return message.driver or message.device or "a driver"
+
+
+def sentence(text: str) -> str:
+    """A sentence that may begin with "a driver" or "a device"."""
+    return f"A{text[1:]}" if text.startswith(("a driver", "a device")) else text

@@ -15,6 +15,7 @@ _UPSTREAM = (
     re.compile(r"\(Ubuntu \S+ (\d+\.\d+\.\d+)\)"),
 )
 _PACKAGED = re.compile(r"^\s+(?:\d+:)?(\d+\.\d+\.\d+)[-~+.]")
+_FIRST = re.compile(r"\s*\(([^()]*)\)")
 _ABI = re.compile(r"^\d+\.\d+\.0-\d")
 _SUFFIX = re.compile(r"[-+.](64|16|4)k(?:\b|[-_])", re.IGNORECASE)
 _ARCHES: Final = (
@@ -66,6 +67,12 @@ def _named(table: tuple[tuple[re.Pattern[str], str], ...], text: str) -> str | N
     return next((name for pattern, name in table if pattern.search(text)), None)
 
 
+def _builder(after: str) -> str:
+    """Who built it: what is in the first parentheses after the release."""
+    found = _FIRST.match(after)
+    return found[1] if found else ""
+
+
 def _upstream(after: str, packaged: bool) -> str | None:
     """The upstream version that what follows the release tells, past the compiler."""
     build = _BUILD.search(after)
@@ -94,7 +101,8 @@ def release_of(release: str, after: str = "", packaged: bool = False) -> Release
     return Release(
         release=release[:80],
         version=upstream or numbers[0],
-        distribution=_named(_DISTRIBUTIONS, told) or _named(_DISTRIBUTIONS, after[:80]),
+        distribution=_named(_DISTRIBUTIONS, told)
+        or _named(_DISTRIBUTIONS, _builder(after)),
         arch=_named(_ARCHES, f"{release} {after[-80:]}"),
         page_size=int(suffix[1]) << 10 if suffix else None,
         hidden_patch=upstream is None and _ABI.match(release) is not None,
@@ -125,7 +133,7 @@ PLACES: Final = (
     _place(
         "oops",
         b"ainted",
-        rf"(?:Not tainted|Tainted: [A-Z ]*[A-Z])\s+\(?{_VERSION}\s+#\d",
+        rf"(?:Not tainted|Tainted: [A-Z ]*[A-Z])\s+\(?{_VERSION}(?=\s+#\d)",
         spans=True,
     ),
     _place("oops", b"Manufacturer: Linux", rf"Manufacturer: Linux {_VERSION}"),

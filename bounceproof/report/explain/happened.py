@@ -6,15 +6,21 @@ from __future__ import annotations
 from typing import Final
 
 from bounceproof.logs.explain import Explanation
-from bounceproof.logs.judge.cause import slots_of
+from bounceproof.logs.judge.cause import certain_room, slots_of
 from bounceproof.logs.judge.drivers import Sort
 from bounceproof.logs.judge.verdict import Verdict
 from bounceproof.logs.read.course import Trend
 from bounceproof.logs.read.kinds import Kind
 from bounceproof.logs.say.notes import note_of
-from bounceproof.logs.say.words import mib_text, short_name, size_text, slots_text, who
-
-_SENSIBLE_SLOTS: Final = 1 << 26
+from bounceproof.logs.say.sizing import believable
+from bounceproof.logs.say.words import (
+    mib_text,
+    sentence,
+    short_name,
+    size_text,
+    slots_text,
+    who,
+)
 
 
 def _range(low: int, high: int) -> str:
@@ -32,7 +38,7 @@ def _free(explanation: Explanation) -> str:
     """Free slots over the course of the messages."""
     course, total = explanation.event.course, explanation.pool.total or 0
     low, high = max(total - course.most, 0), max(total - course.least, 0)
-    return _range(low, high)
+    return slots_text(low, high)
 
 
 def pool_size(explanation: Explanation) -> str:
@@ -40,7 +46,7 @@ def pool_size(explanation: Explanation) -> str:
     total = explanation.pool.total
     if total is None:
         return "a pool of a size that the line does not tell"
-    size = mib_text(total) if total < _SENSIBLE_SLOTS else "no machine has so much"
+    size = mib_text(total) if believable(total) else "no machine has so much"
     kind = "restricted pool" if explanation.pool.restricted else "pool"
     return f"a {kind} of {total} slots ({size})"
 
@@ -50,7 +56,7 @@ def _full(explanation: Explanation) -> str:
     needs = slots_text(*_needs(explanation))
     return (
         f"The pool was full: {name} asked for {size} ({needs}), and"
-        f" {_free(explanation)} slots were free, of {pool_size(explanation)}."
+        f" {_free(explanation)} of {pool_size(explanation)} were free."
     )
 
 
@@ -103,10 +109,13 @@ def _address(explanation: Explanation) -> str:
 
 
 def _fragmented(explanation: Explanation) -> str:
+    needs, name = _needs(explanation), short_name(explanation.event.message)
+    wanted = f"the {slots_text(*needs)} together, where they may start,"
+    if needs[1] == 1:
+        wanted = "a slot at an address of the right low bits"
     return (
-        f"The pool was fragmented: {_free(explanation)} slots were free, but not the"
-        f" {slots_text(*_needs(explanation))} together, where they may start, that"
-        f" {short_name(explanation.event.message)} asked for."
+        f"The pool was fragmented: {_free(explanation)} were free, but not {wanted}"
+        f" that {name} asked for."
     )
 
 
@@ -135,7 +144,13 @@ def _reach(explanation: Explanation) -> str:
             f"The bounce buffer itself, at {address:#x}, lies beyond what"
             f" {who(message)} can reach (up to {reach:#x})."
         )
-    copied = "could not be copied to where it can"
+    if address + max(message.sz or 1, 1) - 1 <= reach:
+        return (
+            f"{who(message)} could not map the memory at {address:#x} as it is, though"
+            f" it reaches up to {reach:#x}: it would have to bounce (a small kmalloc()"
+            " buffer on a device that is not coherent), or is a device's own memory."
+        )
+    copied = "it could not be copied to where it can"
     if message.until > (5, 5) and not explanation.facts.nslabs:
         copied = "there is no bounce buffer pool to copy it through"
     return (
@@ -183,6 +198,12 @@ _SENTENCES: Final = {
 
 def _unexplained(explanation: Explanation) -> str:
     name = short_name(explanation.event.message)
+    if certain_room(explanation.event.message.sz or 0, explanation.pool):
+        run = explanation.pool.free_run()
+        return (
+            f"The pool had room when the line was printed ({run} slots together or"
+            f" more), and no request of {name} as modelled is refused then."
+        )
     if explanation.kernel is None or not explanation.possible:
         return (
             f"No request of {name} that is modelled prints this line: another driver"
@@ -194,12 +215,29 @@ def _unexplained(explanation: Explanation) -> str:
     )
 
 
+def _pool_failed(explanation: Explanation) -> str:
+    """Which sizes the kernel tried, and what it got."""
+    event, facts = explanation.event, explanation.facts
+    tried = {e.message.sz for e in (event, *event.companions) if e.message.sz}
+    sizes = " nor ".join(size_text(size) for size in sorted(tried, reverse=True)[:4])
+    what = f"{sizes} for " if sizes else ""
+    got = "there is no pool, unless a later line says 'mapped'"
+    if facts.nslabs:
+        got = f"it has {mib_text(facts.nslabs)} in the end"
+    return (
+        f"At boot the kernel could not allocate {what}its bounce buffer pool in one"
+        f" piece below 4 GiB; {got}."
+    )
+
+
 def happened(explanation: Explanation) -> str:
     """The cause, as one sentence."""
     if explanation.verdict is not None:
-        return _SENTENCES[explanation.verdict](explanation)
+        return sentence(_SENTENCES[explanation.verdict](explanation))
     if explanation.sized:
         return _unexplained(explanation)
+    if explanation.event.message.kind is Kind.POOL_FAILED:
+        return _pool_failed(explanation)
     return note_of(explanation).meaning
 
 

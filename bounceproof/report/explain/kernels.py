@@ -17,19 +17,20 @@ def names(kernels: list[str]) -> str:
     return ", ".join(kernels[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def kernel_text(explanation: Explanation) -> str:
-    """Which kernel the answer is about and how that is known."""
+def kernel_text(explanation: Explanation, named: bool) -> str:
+    """Which kernel the answer is about and how that is known; ``named``: the user
+    said it."""
     facts, nearest = explanation.facts, explanation.nearest
-    told = facts.release or facts.version
+    told = "as given" if named else facts.release or facts.version
     if nearest is not None and explanation.kernel is not None:
         same = "the same arithmetic" if nearest.same else f"nearest: {nearest.note}"
-        return f"{told or 'as given'}; judged as {explanation.kernel} ({same})"
+        return f"{told}; judged as {explanation.kernel} ({same})"
     if told is not None:
         return explanation.kernel or told
     span = "" if explanation.span.open else f"; this form is of {explanation.span.text}"
     if explanation.possible or explanation.results:
         return f"not in the log{span}; judged as {explanation.kernel}"
-    return f"{explanation.kernel or 'not in the log'}{span}"
+    return f"not in the log{span}"
 
 
 def _one_fix(name: str) -> str:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from bounceproof.logs.explain import Explanation
 from bounceproof.logs.judge.verdict import Verdict
+from bounceproof.logs.narrow import Span
 from bounceproof.logs.read.scan import Scan
 from bounceproof.logs.say.advice import advice_for
 from bounceproof.logs.say.lookups import lookups_for
-from bounceproof.logs.say.notes import note_of
+from bounceproof.logs.say.notes import Note, note_of
 from bounceproof.logs.say.words import mib_text, size_text, who
 from bounceproof.logs.told.facts import Facts
 from bounceproof.models.catalog import FIXES
@@ -60,6 +61,13 @@ def pool_text(facts: Facts) -> str | None:
     return f"{mib_text(facts.nslabs)} ({facts.nslabs} slots){areas}{where}"
 
 
+def _pool(explanation: Explanation) -> str | None:
+    default = pool_text(explanation.facts)
+    if default and explanation.pool.restricted:
+        return f"its own, restricted; the default one is {default}"
+    return default
+
+
 def _also(explanation: Explanation) -> str | None:
     if explanation.fullest is None or explanation.event.course.count < 2:
         return None
@@ -83,6 +91,13 @@ def _fixes(explanation: Explanation) -> list[str]:
     return _bullets("Fixes in the kernel:", lines)
 
 
+def _versions(explanation: Explanation, note: Note) -> str:
+    """The releases that print this form, as far as it excludes any."""
+    message = explanation.event.message
+    span = Span(message.since, message.until)
+    return note.versions if span.open or note.advice else span.text
+
+
 def _note(explanation: Explanation) -> list[str]:
     if explanation.sized:
         return []
@@ -93,7 +108,7 @@ def _note(explanation: Explanation) -> list[str]:
         commit = origin.commit[:12] or name
         fixes.append(f"{commit}: {origin.summary} ({origin.release})")
     return [
-        *_field("printed", f"by {note.versions}"),
+        *_field("printed", f"by {_versions(explanation, note)}"),
         *_bullets("Fixes in the kernel:", fixes),
     ]
 
@@ -123,11 +138,11 @@ def block(
         lines.append("           (cut in the middle; what is left is used)")
     lines += _field("seen", _seen(explanation))
     lines += _field("used", course_text(explanation))
-    lines += _field("pool", pool_text(explanation.facts))
+    lines += _field("pool", _pool(explanation))
     lines += _field("also", _also(explanation))
     lines += _field("told", told_text(explanation))
     if explanation.sized:
-        lines += _field("kernel", kernel_text(explanation))
+        lines += _field("kernel", kernel_text(explanation, kernel_named))
     lines += _note(explanation)
     lines += _advised(explanation, first)
     lines += _fixes(explanation)
