@@ -61,7 +61,8 @@ def _full(explanation: Explanation) -> str:
 
 
 def _percent(used: int, total: int) -> str:
-    return f"{100 * used / total:.1f}".removesuffix(".0")
+    """Rounded down, so that 100 is all of it."""
+    return f"{1000 * used // total / 10:.1f}".removesuffix(".0")
 
 
 def _nearly(explanation: Explanation) -> str:
