@@ -45,7 +45,7 @@ from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel
 from bounceproof.models.state import KernelState
 
-MOST_EXPLAINED: Final = 12
+MOST_EXPLAINED: Final = 8
 _NUMBERS_DECIDE: Final = (Verdict.NO_POOL, Verdict.FULL, Verdict.REFUSED)
 
 

@@ -219,6 +219,19 @@ POSTS: dict[str, Post] = {
         ("no pool",),
         ("not syncing needs",),
     ),
+    "an AMD IOMMU that gave the pool back": Post(
+        "[ 0.4] AMD-Vi: Extended features (0x246577efa2254afa): PPR NX GT [5] IA GA\n"
+        "[ 0.4] software IO TLB: tearing down default memory pool\n"
+        + full("nvme 0000:3f:00.0", 4096, 0, 0)
+        + oops("5.15.3"),
+        "no-pool",
+        ("121660bba631 (v5.19)",),
+    ),
+    "a driver that was changed": Post(
+        full("dwmmc_starfive 16020000.mmc", 524288, 32768, 96) + oops("6.1.119"),
+        "could-never-fit",
+        ("1635e407a4a6", "echo 256 > /sys/block/mmcblk0/queue/max_sectors_kb"),
+    ),
     "pool not decrypted": Post(
         "[ 0.1] software IO TLB: Failed to decrypt default memory pool, disabling it\n"
         + full("virtio-pci 0000:00:02.0", 4096, 32768, 32768),

@@ -18,9 +18,28 @@ Tail: Final = re.compile(
 )
 """What follows the device in a whole "swiotlb buffer is full": sz, total, used."""
 Key = tuple[bytes, bytes, bytes | None]
+_ADDRESS: Final = re.compile(
+    rb"(?:overflow|DMA addr|swiotlb addr) (?:0x)?([0-9a-f]{1,16})\+"
+    rb"|bounce map: [0-9a-f]+@([0-9a-f]{1,16}) "
+)
+_BEFORE: Final = 96
 
 
-def _key(lines: bytes, start: int, head: int, tail: re.Match[bytes]) -> Key:
+def address_key(lines: bytes, at: int) -> tuple[Key, int] | None:
+    """What tells the event of a line with an address around ``at``, and the address;
+    None where a line's time cannot be told from its device."""
+    start = lines.rfind(b"\n", 0, at) + 1
+    found = _ADDRESS.search(lines, max(start, at - _BEFORE), at + _BEFORE)
+    stamp = lines.rfind(b"] ", start, at) if found else -1
+    if found is None or stamp < 0:
+        return None
+    end = lines.find(b"\n", found.end())
+    group = 1 if found[1] else 2
+    before, after = lines[stamp : found.start(group)], lines[found.end(group) : end]
+    return (before, after, b"address"), int(found[group], 16)
+
+
+def full_key(lines: bytes, start: int, head: int, tail: re.Match[bytes]) -> Key:
     """What tells one event from another: the two words before the message, sz, total.
 
     ``head``: where the device ends; the line begins at ``start``.
@@ -51,20 +70,16 @@ class Gathered:
         self.here = False
         self._quick.clear()
 
-    def known(
-        self, lines: bytes, start: int, head: int, tail: re.Match[bytes]
-    ) -> Event | None:
+    def known(self, key: Key) -> Event | None:
         """The event of a line whose like was remembered."""
-        return self._quick.get(_key(lines, start, head, tail))
+        return self._quick.get(key)
 
-    def turned_away(
-        self, lines: bytes, start: int, head: int, tail: re.Match[bytes]
-    ) -> bool:
+    def turned_away(self, key: Key) -> bool:
         """Whether a line of a new event is not to be kept: where events were given
         up already, one is kept from its second line on."""
         if self._strangers is None:
             return False
-        stranger = hash(_key(lines, start, head, tail))
+        stranger = hash(key)
         if stranger in self._strangers:
             return False
         if len(self._strangers) >= _MOST_STRANGERS:
@@ -81,9 +96,13 @@ class Gathered:
         start = lines.rfind(b"\n", 0, max(head, 0)) + 1
         device = event.message.device.encode()
         if lines[start:head].endswith(device):
-            if len(self._quick) >= _MOST_KEYS:
-                self._quick.clear()
-            self._quick[_key(lines, start, head, tail)] = event
+            self.keep(full_key(lines, start, head, tail), event)
+
+    def keep(self, key: Key, event: Event) -> None:
+        """Know lines of this key as lines of ``event``."""
+        if len(self._quick) >= _MOST_KEYS:
+            self._quick.clear()
+        self._quick[key] = event
 
     def put(self, message: Message, facts: Facts, line: int) -> Event:
         """The event of ``message``, a new one where it is the first."""

@@ -239,5 +239,8 @@ FORMS: Final = (
     ),
 )
 
+ADDRESSED: Final = tuple(form for form in FORMS if "addr" in form.pattern.groupindex)
+"""The forms whose lines differ in an address."""
+
 HEADLESS: Final = re.compile(r"is full \(sz: (?P<sz>-?\d+) bytes\)" + _TOTALS)
 """The end of "swiotlb buffer is full" whose beginning the log lost."""

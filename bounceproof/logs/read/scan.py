@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
 from bounceproof.logs.errors import LogError
-from bounceproof.logs.read.gather import Gathered, Tail
-from bounceproof.logs.read.kinds import FORMS, FULL_FORM, Form, Kind
+from bounceproof.logs.read.gather import Gathered, Tail, address_key, full_key
+from bounceproof.logs.read.kinds import ADDRESSED, FORMS, FULL_FORM, Form, Kind
 from bounceproof.logs.read.messages import (
+    MOST_ADDRESSES,
     Event,
     Message,
     message_in,
@@ -98,6 +99,8 @@ class Scanner:
         for at, what in places:
             if what is FULL_FORM and self._quick(block, at):
                 continue
+            if what in ADDRESSED and self._quick_address(block.lines, at):
+                continue
             if isinstance(what, Hint):
                 self._fact(what, block, at)
             elif isinstance(what, Form):
@@ -114,12 +117,24 @@ class Scanner:
         tail = Tail.match(lines, at)
         if tail is None or lines.find(b"repeated ", start, head) >= 0:
             return False
-        seen = self.events.known(lines, start, head, tail)
+        key = full_key(lines, start, head, tail)
+        seen = self.events.known(key)
         if seen is None:
-            return self.events.turned_away(lines, start, head, tail)
+            return self.events.turned_away(key)
         seen.count += 1
         if tail[3] is not None:
             seen.course.add(int(tail[3]), lines[start:head])
+        return True
+
+    def _quick_address(self, lines: bytes, at: int) -> bool:
+        """Count a line with an address of an event that is known already."""
+        found = address_key(lines, at)
+        seen = self.events.known(found[0]) if found else None
+        if found is None or seen is None:
+            return False
+        seen.count += 1
+        if len(seen.addresses) < MOST_ADDRESSES:
+            seen.addresses.add((found[1], seen.message.sz or 0))
         return True
 
     def _fact(self, hint: Hint, block: Block, at: int) -> None:
@@ -165,6 +180,10 @@ class Scanner:
         event.add(message, before.encode("utf-8", "replace"), times)
         if form is FULL_FORM and not message.cut:
             self.events.remember(block.lines, at - len(_HEAD), at, event)
+        if form in ADDRESSED and times == 1:
+            found = address_key(block.lines, at)
+            if found and found[1] == message.address and message.device:
+                self.events.keep(found[0], event)
         self._last = (event, message, at)
 
     def _cut(self, block: Block, at: int) -> None:

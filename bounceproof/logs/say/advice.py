@@ -118,9 +118,7 @@ def _shorter_runs(explanation: Explanation) -> list[str]:
 
 
 def _boundary(explanation: Explanation) -> list[str]:
-    known = [r.text for r in regressions_for(explanation)]
     return [
-        *known,
         "Look for what gave the device a small DMA segment boundary"
         " (dma_set_seg_boundary(); a SCSI host sets that of the device below it), and"
         " report it to the driver's maintainers.",
@@ -266,7 +264,8 @@ def _guards(explanation: Explanation) -> bool:
 def advice_for(explanation: Explanation) -> list[str]:
     """What can be done, as sentences; never empty."""
     if explanation.verdict is not None:
-        lines = list(_BY_VERDICT[explanation.verdict](explanation))
+        known = [regression.text for regression in regressions_for(explanation)]
+        lines = [*known, *_BY_VERDICT[explanation.verdict](explanation)]
     elif explanation.sized:
         lines = _unexplained(explanation)
     else:

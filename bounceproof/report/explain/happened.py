@@ -61,8 +61,9 @@ def _full(explanation: Explanation) -> str:
 
 
 def _percent(used: int, total: int) -> str:
-    """Rounded down, so that 100 is all of it."""
-    return f"{1000 * used // total / 10:.1f}".removesuffix(".0")
+    """With one decimal place; 100 is all of it, and nothing less."""
+    share = 100 * used / total
+    return f"{min(share, 99.9) if used < total else 100:.1f}".removesuffix(".0")
 
 
 def _nearly(explanation: Explanation) -> str:
