@@ -183,3 +183,24 @@ def test_line_numbers() -> None:
 def test_terminal_controls_do_not_reach_the_output() -> None:
     message = one("nvme 0000\x1b]0;x\x07: swiotlb buffer is full (sz: 512 bytes)\n")
     assert message.text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Since 6.5:",
+        "I see this, 3 times a day:",
+        "[Feb13 21:53] other: message",
+        "[  +0.000004] usb 1-1: reset",
+        "juil. 29 14:38:52 box kernel: usb 1-1: reset:",
+    ],
+)
+def test_a_line_of_its_own_takes_nothing_from_the_one_before(before: str) -> None:
+    message = one(f"{before}\n{FULL.split(': ', 1)[1]}\n")
+    assert (message.device, message.sz, message.used) == (None, 262144, 128)
+    assert not message.cut
+
+
+def test_c_code_is_no_message() -> None:
+    with pytest.raises(LogError):
+        scanned('dev_warn(dev, "swiotlb buffer is full (sz: %zd bytes)\\n", size);\n')

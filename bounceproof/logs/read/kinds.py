@@ -226,6 +226,14 @@ FORMS: Final = (
         (7, 3),
     ),
     _form(
+        Kind.UNDECRYPTED,
+        b"the unencrypted memory",
+        r"(?:software IO TLB: )?Failed to map the unencrypted memory"
+        r" (?P<addr>0x[0-9a-f]+) size [0-9a-f]+",
+        (5, 17),
+        (6, 11),
+    ),
+    _form(
         Kind.PANIC,
         b"could be DMA ",
         r"DMA: Random memory could be DMA (?:accessed|written|read)",

@@ -23,7 +23,7 @@ from bounceproof.logs.read.messages import (
 )
 from bounceproof.logs.read.pairs import paired
 from bounceproof.logs.read.stream import Block, Source, blocks
-from bounceproof.logs.read.wrapped import begins_entry, line_at, rejoined, text_of
+from bounceproof.logs.read.wrapped import line_at, rejoined, text_of
 from bounceproof.logs.told.facts import Facts
 from bounceproof.logs.told.hints import BOOT, HINTS, Hint
 
@@ -62,7 +62,7 @@ _EARLY: Final[list[tuple[bytes, Form | Hint | None]]] = [
     (hint.anchor, hint) for hint in HINTS if hint.early
 ]
 _EARLY_BLOCKS: Final = 4
-_PREFIXED: Final = 160
+_SHORTEST_NAME: Final = 6
 
 
 def _places(block: Block, early: bool) -> list[Place]:
@@ -215,7 +215,7 @@ def _parsed(form: Form, lines: bytes, at: int) -> tuple[Message | None, str]:
         return found[0], text[:inside]
     joined, there = rejoined(lines, at)
     again = message_in(form, joined, there)
-    if again and _better(again[0], found[0] if found else None, joined):
+    if again and _better(again[0], found[0] if found else None):
         return again[0], joined[:there]
     if found:
         cut = unfinished(found[0], text[found[1] :])
@@ -232,12 +232,12 @@ def _is_source(text: str) -> bool:
     return "%zd" in text or "%zu" in text or "(sz: N" in text
 
 
-def _better(again: Message, first: Message | None, joined: str) -> bool:
+def _better(again: Message, first: Message | None) -> bool:
     """Whether rejoining lines told more, and a device that can be one."""
     if first is None:
         return True
     device = again.device or ""
-    plausible = begins_entry(joined) or any(c.isdigit() for c in device)
+    plausible = len(device) >= _SHORTEST_NAME and any(c.isdigit() for c in device)
     new_device = first.device is None and bool(device) and plausible
     if first.device is None and device and not plausible:
         return False

@@ -12,10 +12,11 @@ _QUOTES = re.compile(r"^(?:\s*[>|:](?=\s|[>|:]))*\s*")
 _BEGINS = re.compile(
     r"""
     \[\s*\d+\.\d+\]                          # [   12.345678]
-    | \[\s*[A-Z][a-z]{2}\s                   # [Tue Feb 13 ...
+    | \[\s*[A-Z][a-z]{2}[\s\d]               # [Tue Feb 13 ... and [Feb13 21:53]
+    | \[\s*\+\d+\.\d+\]                     # [  +0.000004]
     | <\d+>                                  # <4>[   12.3]
     | \d+,\d+,\d+,                           # /dev/kmsg
-    | [A-Z][a-z]{2}\s+\d+\s+\d\d:\d\d        # Feb 13 21:53:55
+    | \w{3,5}\.?\s+\d+\s+\d\d:\d\d          # Feb 13 21:53:55, juil. 29 14:38:52
     | \d{4}-\d\d-\d\d[T ]                    # 2024-02-13T21:53:55
     | [a-z]+\s*:[a-z]+\s*:\s                 # kern  :warn  :
     | MESSAGE=|_?[A-Z][A-Z_]+=               # journalctl -o export

@@ -156,27 +156,31 @@ def _within(message: Message) -> bool:
     return message.address + max(message.sz or 1, 1) - 1 <= message.reach
 
 
-def _reach(explanation: Explanation) -> list[str]:
-    message, facts = explanation.event.message, explanation.facts
-    if message.kind is Kind.REACH:
-        if (message.address or 0) >= _BEYOND_MEMORY:
-            return [
-                _to_maintainers(explanation).partition(":")[0]
-                + ": it mapped an address that is no memory's, such as one on a stack"
-                " or from vmalloc()."
-            ]
-        if _within(message):
-            return [
-                "Boot with swiotlb=N (slots of 2 KiB) or swiotlb=force, so that there"
-                " is a pool; if the address is a device's, its driver has to map it"
-                " with dma_map_resource()."
-            ]
-        if facts.nslabs:
-            return [
-                "Look at what the address is: the pool is there, so this is memory that"
-                " may not bounce (a peer device's), or a pool that was refused."
-            ]
-        return [*_no_pool(explanation), "An IOMMU in front of the device does as well."]
+def _memory_beyond(explanation: Explanation) -> list[str]:
+    """Advice where the buffer lies beyond the device, and was not bounced."""
+    message = explanation.event.message
+    if (message.address or 0) >= _BEYOND_MEMORY:
+        return [
+            _to_maintainers(explanation).partition(":")[0]
+            + ": it mapped an address that is no memory's, such as one on a stack or"
+            " from vmalloc()."
+        ]
+    if _within(message):
+        return [
+            "Boot with swiotlb=N (slots of 2 KiB) or swiotlb=force, so that there is a"
+            " pool; if the address is a device's, its driver has to map it with"
+            " dma_map_resource()."
+        ]
+    if explanation.facts.nslabs:
+        return [
+            "Look at what the address is: the pool is there, so this is memory that may"
+            " not bounce (a peer device's), or a pool that was refused."
+        ]
+    return [*_no_pool(explanation), "An IOMMU in front of the device does as well."]
+
+
+def _pool_beyond(message: Message) -> list[str]:
+    """Advice where the pool itself lies beyond the device."""
     reach = message.reach
     if _mask_too_small(message):
         return [
@@ -185,22 +189,28 @@ def _reach(explanation: Explanation) -> list[str]:
             " of the pool helps."
         ]
     where = f"below {about(reach + 1)}" if reach else "below the device's limit"
-    lines = [
+    first = (
         f"The pool has to lie {where}: 'dmesg | grep \"software IO TLB\"' shows where"
         " it is. No size of it helps."
-    ]
+    )
     if reach is not None and reach < LOW_MEMORY_LIMIT - 1:
-        lines.append(
+        return [
+            first,
             "The kernel puts it below 4 GiB at best: for such a device a"
-            " restricted-dma-pool in memory that it reaches, or an IOMMU, is what is"
-            " left."
-        )
-    else:
-        lines.append(
-            "Where no memory lies that low, an IOMMU in front of the device, or"
-            " dma-ranges in the device tree that describe the bus, are what is left."
-        )
-    return lines
+            " restricted-dma-pool in memory that it reaches, or an IOMMU, is left.",
+        ]
+    return [
+        first,
+        "Where no memory lies that low, an IOMMU in front of the device, or dma-ranges"
+        " in the device tree that describe the bus, is left.",
+    ]
+
+
+def _reach(explanation: Explanation) -> list[str]:
+    message = explanation.event.message
+    if message.kind is Kind.REACH:
+        return _memory_beyond(explanation)
+    return _pool_beyond(message)
 
 
 def _refused(explanation: Explanation) -> list[str]:

@@ -110,7 +110,7 @@ NOTES: Final = {
         ("Begin with a larger pool, swiotlb=N (slots of 2 KiB).",),
     ),
     Kind.UNDECRYPTED: Note(
-        "v7.3 on",
+        "v7.3 on, and Hyper-V guests from v5.17 on",
         "The hypervisor did not let the kernel share the pool, so the pool was taken"
         " out of use: every mapping that has to bounce will find it full.",
         (

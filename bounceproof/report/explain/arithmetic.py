@@ -9,6 +9,7 @@ from bounceproof.logs.explain import Explanation
 from bounceproof.report.explain.kernels import names
 from bounceproof.report.text import size_text, table, wrap
 
+_IN_BLOCKS = ("pool_start", "nslabs", "nareas", "restricted", "suppressed")
 USED_AFTER = (
     "Used slots are counted after the search has failed; other CPUs may have freed"
     " some in between. Pools are taken to start at a multiple of the masks."
@@ -21,7 +22,7 @@ def _range(low: int, high: int) -> str:
 
 def _requests(explanation: Explanation) -> list[str]:
     rows: list[tuple[str, ...]] = [
-        ("page", "granule", "path", "bytes", "slots", "never fits")
+        ("page", "granule", "path", "bytes", "slots", "never fits at")
     ]
     for r in explanation.results:
         granule = size_text(r.cell.granule) if r.cell.path == "iommu" else "-"
@@ -54,10 +55,10 @@ def _excluded(explanation: Explanation) -> list[str]:
 
 def _facts(explanation: Explanation) -> list[str]:
     shown = explanation.facts.shown()
-    for long in ("command_line", "iommu_devices", "reserved_devices"):
-        shown.pop(long, None)
+    for other in ("command_line", "iommu_devices", "reserved_devices", *_IN_BLOCKS):
+        shown.pop(other, None)
     told = ", ".join(f"{k.replace('_', ' ')} {_value(v)}" for k, v in shown.items())
-    return [wrap(f"  The log tells: {told}.", "", "    ")] if told else []
+    return [wrap(f"The log tells: {told}.", "  ", "    ")] if told else []
 
 
 def _value(value: Any) -> str:
@@ -74,7 +75,7 @@ def arithmetic(explanation: Explanation) -> list[str]:
     lines += _excluded(explanation)
     if explanation.possible:
         possible = names(explanation.possible)
-        lines.append(wrap(f"  Kernels not excluded: {possible}.", "", "    "))
+        lines.append(wrap(f"Kernels not excluded: {possible}.", "  ", "    "))
     lines += _facts(explanation)
     if explanation.pool.used is not None:
         lines.append(wrap(USED_AFTER, "  "))

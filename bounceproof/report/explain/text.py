@@ -113,16 +113,12 @@ def _note(explanation: Explanation) -> list[str]:
     ]
 
 
-def _advised(explanation: Explanation, first: bool) -> list[str]:
-    """The sentences, where they are not at the head of the answer already."""
-    advice = advice_for(explanation)
-    if first:
-        return _bullets("Also:", advice[1:])
+def _told_here(explanation: Explanation) -> list[str]:
+    """The sentences, where they are not at the head of the answer."""
     return [
         *_field("what", happened(explanation)),
-        *_field("do", advice[0] if advice else None),
+        *_field("do", advice_for(explanation)[0]),
         *_field("rule", rule(explanation)),
-        *_bullets("Also:", advice[1:]),
     ]
 
 
@@ -133,6 +129,7 @@ def block(
     the head of the answer."""
     message = explanation.event.message
     lines = title(_head(explanation))
+    lines += [] if first else _told_here(explanation)
     lines += _field("line", message.text)
     if message.cut:
         lines.append("           (cut in the middle; what is left is used)")
@@ -144,7 +141,7 @@ def block(
     if explanation.sized:
         lines += _field("kernel", kernel_text(explanation, kernel_named))
     lines += _note(explanation)
-    lines += _advised(explanation, first)
+    lines += _bullets("Also:", advice_for(explanation)[1:])
     lines += _fixes(explanation)
     lookups = lookups_for(explanation, kernel_named)
     lines += _bullets(
@@ -164,8 +161,7 @@ def _main(explanations: list[Explanation]) -> Explanation:
 
 def _sentences(explanation: Explanation) -> list[str]:
     advice = advice_for(explanation)
-    lines = [wrap(happened(explanation))]
-    lines += [wrap(advice[0])] if advice else []
+    lines = [wrap(happened(explanation)), wrap(advice[0])]
     told = rule(explanation)
     return [*lines, *([wrap(f"Rule: {told}")] if told else []), ""]
 
