@@ -14,11 +14,12 @@ import click
 from bounceproof.cli.options import (
     NUMBER,
     device_of,
-    json_option,
+    no_granule,
     option_error,
     state_of,
     timeout_option,
 )
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import PROPERTIES
 from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import is_tree
@@ -27,6 +28,7 @@ from bounceproof.models.catalog import STATES
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
 from bounceproof.models.validate import BadInput, validate
+from bounceproof.report.formats import Output
 
 if TYPE_CHECKING:
     from bounceproof.audit.cells import Selection, Unit
@@ -91,27 +93,23 @@ if TYPE_CHECKING:
 @click.option(
     "--dask", metavar="ADDRESS", help="Ask the Dask cluster of this scheduler."
 )
-@click.option("--markdown", is_flag=True, help="Print Markdown tables.")
-@json_option
+@output_options("audit")
 def audit(
     timeout: float,
     store: FilePath | None,
     jobs: int | None,
     dask: str | None,
-    markdown: bool,
-    as_json: bool,
+    output: Output,
     **chosen: Any,
 ) -> int:
-    """Ask every property of every kernel in every cell, one line each.
+    """Ask every property of every kernel in every configuration, one line each.
 
-    Options select kernels, properties and cells, and may be repeated; what is left
-    out is asked in full.  A line is printed once its answer is in the store, and what
-    is in the store is not asked again until the tool or the solver changes: an audit
-    that was interrupted goes on where it was.  What stayed unknown is asked again
-    where --timeout is longer than it was.
+    Options select kernels, properties and configurations, and may be repeated; what
+    is left out is asked in full.  A line is printed once its answer is in the store,
+    and what is in the store is not asked again until the tool or the solver changes:
+    an audit that was interrupted goes on where it was.  What stayed unknown is asked
+    again where --timeout is longer than it was.
     """
-    if markdown and as_json:
-        raise InputError("--markdown and --json: choose one")
     if dask is not None and jobs is not None:
         raise InputError("--jobs and --dask: choose one")
     selection = _selection(**chosen)
@@ -120,24 +118,18 @@ def audit(
         raise InputError(_nothing(selection))
     from bounceproof.report import audits
 
-    progress = audits.Progress()
-    table = None if as_json or markdown else audits.Table(units)
+    table = audits.Table(units)
     lines: list[Line] = []
-    try:
-        answered = _lines(units, store, _executor(jobs, dask), timeout, progress)
+    with waiting() as watch:
+        answered = _lines(units, store, _executor(jobs, dask), timeout, watch.counted)
         with closing(answered):
             for line in answered:
                 lines.append(line)
-                if table is not None:
-                    progress.clear()
+                if output.format == "text":
+                    watch.clear()
                     head = [table.head()] if len(lines) == 1 else []
                     say("\n".join([*head, table.line(line)]))
-    finally:
-        progress.clear()
-    if table is not None:
-        say("\n".join([*table.legend(), audits.summary(lines)]))
-    else:
-        say(audits.as_json(lines) if as_json else audits.as_markdown(lines))
+    show(audits.answer(lines, table), output)
     return audits.exit_code(lines)
 
 
@@ -189,7 +181,7 @@ def _selection(
         raise option_error(error) from None
     ways = tuple(Path(path) for path in paths)
     if granules and ways and not any(way.has_granule for way in ways):
-        raise InputError(f"--granule {granules[0]}: path {ways[0]} has no granule")
+        raise no_granule(ways[0], granules[0])
     from bounceproof.audit.cells import Selection
     from bounceproof.solver.properties import Property
 
@@ -204,10 +196,10 @@ def _selection(
 
 
 def _nothing(selection: Selection) -> str:
-    """Why a selection has no cell, in the words of its options."""
+    """Why a selection has no configuration, in the words of its options."""
     smallest = min(selection.granules, default=0)
     if smallest > max(selection.page_sizes or PAGE_SIZES):
         return f"--granule {smallest}: larger than every page size asked for"
     names = ", ".join(state.name for state in selection.states)
     paths = ", ".join(selection.paths or ("iommu",))
-    return f"--path {paths}: no cell of {names} has it"
+    return f"--path {paths}: no configuration of {names} has it"

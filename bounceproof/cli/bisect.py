@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options, timeout_option
+from bounceproof.cli.options import request_options, timeout_option
+from bounceproof.cli.output import output_options, show
 from bounceproof.cli.questions import (
     PROPERTIES,
     domain_of,
     interpret_single_requests,
     properties_of,
 )
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import tree_model
 from bounceproof.errors import InputError
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -26,14 +27,14 @@ from bounceproof.errors import InputError
 @click.argument("bad")
 @request_options
 @timeout_option
-@json_option
+@output_options("bisect")
 def bisect(
     property_name: str,
     tree: str,
     good: str,
     bad: str,
     timeout: float,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Find the commit of a git TREE that broke or mended PROPERTY.
@@ -58,6 +59,5 @@ def bisect(
         found = bisection.bisect(revisions(tree, good, bad), judge)
     except bisection.NoBisection as error:
         raise InputError(f"{good}..{bad}: {error}") from None
-    tell = bisection.as_json if as_json else bisection.as_text
-    say(tell(property_name, tree, found))
+    show(bisection.answer(property_name, tree, found), output)
     return 0

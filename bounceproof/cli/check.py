@@ -7,19 +7,20 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, pool_kind_option, request_options
+from bounceproof.cli.options import pool_kind_option, request_options
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
     properties_of,
     question_options,
 )
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import (
     kernel_options,
     model_of,
     natively_confirmed,
 )
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -35,7 +36,7 @@ from bounceproof.cli.subjects import (
     "code of the tree and its patches, without network where the system allows to take "
     "it away, which is said where it does not: a fence, no jail, so never the default.",
 )
-@json_option
+@output_options("check", details=True)
 def check(
     kernel: str,
     patches: tuple[str, ...],
@@ -43,7 +44,7 @@ def check(
     properties: tuple[str, ...],
     timeout: float,
     native: bool,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Check the contract of KERNEL.
@@ -56,14 +57,13 @@ def check(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import checks
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.ask import check_kernel
 
     domain = domain_of([model], options)
     asked = properties_of(properties)
-    with StatusLine() as watch:
+    with waiting() as watch:
         result = check_kernel(model, domain, asked, timeout, watch)
     if native:
         result = natively_confirmed(model, result)
-    say(checks.as_json(result) if as_json else checks.as_text(result))
+    show(checks.answer(result), output)
     return result.exit_code

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, request_options, timeout_option
+from bounceproof.cli.options import request_options, timeout_option
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import domain_of
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of, tree_model
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -19,14 +20,14 @@ from bounceproof.cli.subjects import kernel_options, model_of, tree_model
 @kernel_options
 @request_options
 @timeout_option
-@json_option
+@output_options("conform")
 def conform(
     kernel: str,
     tree: str,
     patches: tuple[str, ...],
     settings: tuple[str, ...],
     timeout: float,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Prove that built-in KERNEL and the C code of TREE compute the same.
@@ -39,13 +40,11 @@ def conform(
     """
     built, read = model_of(kernel), tree_model(tree, patches, settings)
     from bounceproof.report import conformance
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.conform import conform as compare
 
     options["device_name"] = "generic"
     domain = domain_of([built], options)
-    with StatusLine() as watch:
+    with waiting() as watch:
         result = compare(built, read, domain, timeout, watch)
-    tell = conformance.as_json if as_json else conformance.as_text
-    say(tell(built, read, result))
+    show(conformance.answer(built, read, result), output)
     return result.verdict.exit_code

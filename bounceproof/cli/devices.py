@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import json_option
-from bounceproof.cli.streams import say
+from bounceproof.cli.output import output_options, show
+from bounceproof.report.formats import Output
 
 
 @click.command()
-@json_option
-def devices(as_json: bool) -> int:
+@output_options("devices")
+def devices(output: Output) -> int:
     """List the built-in devices."""
     from bounceproof.report import listing
 
-    say(listing.devices_json() if as_json else listing.devices_text())
+    show(listing.devices(), output)
     return 0

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, pool_kind_option, request_options
+from bounceproof.cli.options import pool_kind_option, request_options
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
     properties_of,
     question_options,
 )
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import is_tree, kernel_options, model_of
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -25,7 +26,7 @@ from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 @request_options
 @pool_kind_option
 @question_options
-@json_option
+@output_options("diff")
 def diff(
     a: str,
     b: str,
@@ -33,7 +34,7 @@ def diff(
     settings: tuple[str, ...],
     properties: tuple[str, ...],
     timeout: float,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Show the requests on which the kernels A and B differ, class by class.
@@ -50,14 +51,13 @@ def diff(
     models = [model_of(a, (), settings if is_tree(a) else ())]
     models.append(model_of(b, patches, settings if is_tree(b) else ()))
     from bounceproof.report import differences as report
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.differ import differences
     from bounceproof.solver.differ_side import side_of
 
     domain = domain_of(models, options)
     judged = properties_of(properties or ("aligned",))
     one, other = (side_of(model) for model in models)
-    with StatusLine() as watch:
+    with waiting() as watch:
         result = differences(one, other, domain, judged, timeout, watch)
-    say(report.as_json(result) if as_json else report.as_text(result))
+    show(report.answer(result), output)
     return result.exit_code

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import json_option
-from bounceproof.cli.streams import say
+from bounceproof.cli.output import output_options, show
+from bounceproof.report.formats import Output
 
 
 @click.command()
-@json_option
-def fixes(as_json: bool) -> int:
+@output_options("fixes")
+def fixes(output: Output) -> int:
     """List the built-in fixes."""
     from bounceproof.report import listing
 
-    say(listing.fixes_json() if as_json else listing.fixes_text())
+    show(listing.fixes(), output)
     return 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import device_of, json_option, state_of, timeout_option
+from bounceproof.cli.options import device_of, state_of, timeout_option
+from bounceproof.cli.output import output_options, show
 from bounceproof.cli.questions import interpret_single_requests
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import is_tree, kernel_options, model_of
+from bounceproof.report.formats import Output
 
 POOLS = ("whole", "partial")
 
@@ -32,7 +33,7 @@ POOLS = ("whole", "partial")
     help="What maps and unmaps; see 'devices'.",
 )
 @timeout_option
-@json_option
+@output_options("invariant")
 def invariant(
     kernels: tuple[str, ...],
     patches: tuple[str, ...],
@@ -40,7 +41,7 @@ def invariant(
     pool: str,
     device_name: str,
     timeout: float,
-    as_json: bool,
+    output: Output,
 ) -> int:
     """Prove that every history of calls keeps list[] and used right.
 
@@ -71,5 +72,5 @@ def invariant(
         else tree_histories(trees[name], shape, domain, timeout)
         for name in names
     ]
-    say(report.as_json(results) if as_json else report.as_text(results))
+    show(report.answer(results), output)
     return exit_code(result.verdict for result in results)

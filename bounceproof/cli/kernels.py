@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import json_option
-from bounceproof.cli.streams import say
+from bounceproof.cli.output import output_options, show
+from bounceproof.report.formats import Output
 
 
 @click.command()
 @click.option("--details", is_flag=True, help="Show every decision point.")
-@json_option
-def kernels(details: bool, as_json: bool) -> int:
+@output_options("kernels")
+def kernels(details: bool, output: Output) -> int:
     """List the built-in kernel states."""
     from bounceproof.report import listing
 
-    say(listing.kernels_json() if as_json else listing.kernels_text(details))
+    show(listing.kernels(details), output)
     return 0

@@ -9,14 +9,14 @@ import click
 
 from bounceproof.cli.options import (
     NUMBER,
-    json_option,
     pool_kind_option,
     request_options,
     timeout_option,
 )
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import domain_of, interpret_single_requests
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -27,13 +27,13 @@ from bounceproof.cli.subjects import kernel_options, model_of
 @click.option("--size-step", type=NUMBER, help="Sizes are multiples of this.")
 @click.option("--addr-step", type=NUMBER, help="Addresses too.")
 @timeout_option
-@json_option
+@output_options("limit")
 def limit(
     kernel: str,
     patches: tuple[str, ...],
     settings: tuple[str, ...],
     timeout: float,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Find the largest size that every request may have in KERNEL.
@@ -48,12 +48,11 @@ def limit(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import limits as report
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.differ_side import side_of
     from bounceproof.solver.limit import limits
 
     domain = domain_of([model], options)
-    with StatusLine() as watch:
+    with waiting() as watch:
         result = limits(side_of(model), domain, timeout, watch)
-    say(report.as_json(result) if as_json else report.as_text(result))
+    show(report.answer(result), output)
     return result.verdict.exit_code

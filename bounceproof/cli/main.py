@@ -54,23 +54,34 @@ class Invocation:
     """What a run of the command line is told beside its question."""
 
     debug: bool = False
+    quiet: bool = False
 
 
-def _set_debug(context: click.Context, option: click.Parameter, given: bool) -> None:
+_EVERYWHERE = {
+    "quiet": "Show no progress, also on a terminal.",
+    "debug": "Show the traceback of an error.",
+}
+"""The flags of every command."""
+
+
+def _set(context: click.Context, option: click.Parameter, given: bool) -> None:
     invocation = context.find_root().obj
-    if given and isinstance(invocation, Invocation):
-        invocation.debug = True
+    if given and isinstance(invocation, Invocation) and option.name is not None:
+        setattr(invocation, option.name, True)
 
 
-def _debug_option() -> click.Option:
-    return click.Option(
-        ["--debug"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_set_debug,
-        help="Show the traceback of an error.",
-    )
+def _flags() -> list[click.Parameter]:
+    return [
+        click.Option(
+            [f"--{name}"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_set,
+            help=text,
+        )
+        for name, text in _EVERYWHERE.items()
+    ]
 
 
 class LazyGroup(click.Group):
@@ -89,7 +100,7 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             return None
         if all("--debug" not in option.opts for option in command.params):
-            command.params.append(_debug_option())
+            command.params += _flags()
         return command
 
     def format_commands(
@@ -115,7 +126,7 @@ def bounceproof() -> None:
     """
 
 
-bounceproof.params.append(_debug_option())
+bounceproof.params += _flags()
 
 
 def _told(error: Exception) -> str:

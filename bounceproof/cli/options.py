@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -22,6 +23,26 @@ _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 _LARGEST = 1 << 128
 _QUOTED = 60
+
+
+_TYPED = "bounceproof.typed"
+
+
+def as_typed(option: str, value: object) -> str | None:
+    """What was typed for this value of ``option``; None where nothing was."""
+    context = click.get_current_context(silent=True)
+    known: dict[tuple[str, object], str] = {}
+    if context is not None:
+        known = context.find_root().meta.get(_TYPED, {})
+    return known.get((option, value))
+
+
+def _remember(
+    ctx: click.Context | None, param: click.Parameter | None, value: int, text: str
+) -> None:
+    if ctx is not None and param is not None:
+        known = ctx.find_root().meta.setdefault(_TYPED, {})
+        known[param.opts[0], value] = text
 
 
 class Number(click.ParamType[int]):
@@ -48,6 +69,7 @@ class Number(click.ParamType[int]):
             raise _refused(param, text, why) from None
         if abs(number) >= _LARGEST:
             raise _refused(param, text, "too large")
+        _remember(ctx, param, number, text)
         return number
 
 
@@ -131,8 +153,22 @@ def pool_kind_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    """Add ``--format`` and ``--json`` to a command that prints these two by itself."""
+
+    @wraps(command)
+    def asked(*arguments: Any, **options: Any) -> Any:
+        kind = options.pop("output_format")
+        if options["as_json"] and kind == "text":
+            raise InputError("--format text and --json: choose one")
+        options["as_json"] = options["as_json"] or kind == "json"
+        return command(*arguments, **options)
+
+    kinds = click.Choice(["text", "json"])
+    told = "How the answer is printed; text if left out."
+    made: Any = click.option("--format", "output_format", type=kinds, help=told)(asked)
+    short = "Short for --format json."
+    wanted: F = click.option("--json", "as_json", is_flag=True, help=short)(made)
+    return wanted
 
 
 def state_of(name: str) -> KernelState:
@@ -150,6 +186,12 @@ def device_of(name: str) -> Device:
 
 def option_error(error: BadInput) -> InputError:
     """The same complaint with the option's spelling."""
-    return InputError(
-        f"--{str(error).replace(error.field, error.field.replace('_', '-'), 1)}"
-    )
+    option = f"--{error.field.replace('_', '-')}"
+    shown = as_typed(option, error.value) or error.shown
+    return InputError(f"{option} {shown}: {error.why}")
+
+
+def no_granule(path: str, granule: int) -> InputError:
+    """The complaint about a granule on a path that has none."""
+    shown = as_typed("--granule", granule) or granule
+    return InputError(f"--granule {shown}: path {path} has no granule")

@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from bounceproof.cli.options import json_option, pool_kind_option, request_options
+from bounceproof.cli.options import pool_kind_option, request_options
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     domain_of,
     interpret_single_requests,
     properties_of,
     question_options,
 )
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import base_of, kernel_options, model_of
 from bounceproof.errors import InputError
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -32,7 +33,7 @@ from bounceproof.errors import InputError
     show_default=True,
     help="What ends with exit code 1.",
 )
-@json_option
+@output_options("prove", details=True)
 def prove(
     kernel: str,
     patches: tuple[str, ...],
@@ -40,7 +41,7 @@ def prove(
     properties: tuple[str, ...],
     timeout: float,
     fail_on: str,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
     """Prove the contract of KERNEL: a base state with fixes, a tree with patches.
@@ -57,7 +58,6 @@ def prove(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import proofs
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.ask import prove_kernel
     from bounceproof.solver.changes import regression_exit_code
 
@@ -65,7 +65,7 @@ def prove(
     if fail_on == "regression" and base == model:
         raise InputError(f"--fail-on regression: {kernel} has no fix and no --patch")
     domain, asked = domain_of([base, model], options), properties_of(properties)
-    with StatusLine() as watch:
+    with waiting() as watch:
         result = prove_kernel(base, model, domain, asked, timeout, watch)
-    say(proofs.as_json(result) if as_json else proofs.as_text(result))
+    show(proofs.answer(result), output)
     return regression_exit_code(result) if fail_on == "regression" else result.exit_code

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bounceproof.cli.options import NUMBER, device_of, option_error, timeout_option
-from bounceproof.errors import InputError
+from bounceproof.cli.options import (
+    NUMBER,
+    device_of,
+    no_granule,
+    option_error,
+    timeout_option,
+)
+from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.validate import BadInput, validate_for, validate_pool
 
@@ -63,9 +69,21 @@ def domain_of(models: Sequence[KernelModel], options: dict[str, Any]) -> Domain:
         raise option_error(error) from None
     path = options.pop("path")
     if path in ("direct", "alloc") and options.get("granule") is not None:
-        raise InputError(f"--granule {options['granule']}: path {path} has no granule")
+        raise no_granule(path, options["granule"])
+    _sendable(device, options)
     way = None if path is None else Path(path)
     return Domain(device=device, path=way, pool_kind=kind, **options)
+
+
+def _sendable(device: Device, options: dict[str, Any]) -> None:
+    """Raise InputError for a fixed size or address that ``device`` never sends."""
+    steps = {"size": device.size_step, "orig_addr": device.addr_step}
+    for name, own in steps.items():
+        option = {"size": "size_step", "orig_addr": "addr_step"}[name]
+        step, value = options.get(option) or own, options.get(name)
+        if value is not None and value % step:
+            why = f"{device.name} sends multiples of {step}; see --{option}"
+            raise option_error(BadInput(name, value, why.replace("_", "-")))
 
 
 def properties_of(names: tuple[str, ...]) -> list[Property]:

@@ -13,18 +13,20 @@ import click
 
 from bounceproof.cli.options import (
     device_of,
-    json_option,
+    no_granule,
     option_error,
     pool_kind_option,
     request_options,
 )
+from bounceproof.cli.output import output_options, show
 from bounceproof.cli.questions import interpret_single_requests
-from bounceproof.cli.streams import say, say_bytes, standard_input
+from bounceproof.cli.streams import say_bytes, standard_input
 from bounceproof.cli.subjects import kernel_options, model_of
 from bounceproof.errors import InputError
 from bounceproof.models.defaults import complete
-from bounceproof.models.request import KernelModel
+from bounceproof.models.request import KernelModel, Path
 from bounceproof.models.validate import BadInput
+from bounceproof.report.formats import Output
 
 
 @click.command()
@@ -43,7 +45,12 @@ from bounceproof.models.validate import BadInput
     metavar="FILE|-",
     help="A JSON object: machine, and ops that map, sync and unmap.",
 )
-@json_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(["failed"]),
+    help="End with exit code 1 where the request is not mapped.",
+)
+@output_options("simulate")
 def simulate(
     kernel: str,
     patches: tuple[str, ...],
@@ -51,15 +58,30 @@ def simulate(
     batch: str | None,
     taken: str | None,
     history: str | None,
-    as_json: bool,
+    fail_on: str | None,
+    output: Output,
     **options: Any,
 ) -> int:
-    """Run one request, or a batch, on an empty pool of KERNEL.
+    """Run one request, a batch or a history of calls on KERNEL.
 
-    Left out, an option is as on the machine of the 2024 thread: 64 KiB pages and
-    granule, path iommu, the nvme mask of KERNEL, a pool of 32768 slots in one area
-    at 0xbd800000, start index 0, orig_addr 0x200, 512 bytes.
+    A request finds the pool empty, or with the slots of --taken in use.  Left out, an
+    option is as on the machine of the 2024 thread: 64 KiB pages and granule, path
+    iommu, the nvme mask of KERNEL, a pool of 32768 slots in one area at 0xbd800000,
+    start index 0, orig_addr 0x200, 512 bytes.  A history has its own machine.
+
+    \b
+    Exit codes:
+      0  it was run: a request's "ok" says whether it was mapped
+      1  a history broke a property, or with --fail-on failed a request was
+         not mapped
+      2  usage or input
+      4  an error of bounceproof's own
+
+    \b
+    Example:
+      bounceproof simulate v6.9 --orig-addr 0x4 --size 197120
     """
+    _conflicts(batch, taken, history, fail_on, output, options)
     device = device_of(options.pop("device_name"))
     model = model_of(kernel, patches, settings)
     if batch is not None:
@@ -68,21 +90,54 @@ def simulate(
         answer_lines(_opened(batch), say_bytes, model, device, options)
         return 0
     interpret_single_requests()
-    from bounceproof.report import simulations
-
     if history is not None:
-        return _history(model, history, as_json)
+        return _history(model, history, output)
+    from bounceproof.report import simulations
 
     try:
         fields = complete(model, device, options)
     except BadInput as error:
         raise option_error(error) from None
+    _no_granule(options)
     runs = None if taken is None else _runs(taken, fields)
-    say(simulations.render(model, fields, as_json, runs))
-    return 0
+    ran = simulations.run(model, fields, runs, device)
+    show(ran.answer(), output)
+    return int(fail_on == "failed" and not ran.outcome["ok"])
 
 
-def _history(model: KernelModel, source: str, as_json: bool) -> int:
+def _conflicts(
+    batch: str | None,
+    taken: str | None,
+    history: str | None,
+    fail_on: str | None,
+    output: Output,
+    options: dict[str, Any],
+) -> None:
+    """Raise InputError where an option would be ignored."""
+    ways = {"--batch": batch, "--history": history, "--taken": taken}
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{given[0]} and {given[1]}: choose one")
+    if batch is not None and output.given and output.format != "json":
+        raise InputError(
+            f"--batch and --format {output.format}: answers are JSON lines"
+        )
+    if (batch or history) is not None and fail_on is not None:
+        raise InputError(f"{given[0]} and --fail-on: of a single request alone")
+    fixed = [name for name, value in options.items() if value is not None]
+    fixed = [name for name in fixed if name != "device_name"]
+    if history is not None and fixed:
+        option = fixed[0].replace("_", "-")
+        raise InputError(f"--history and --{option}: the history has its own machine")
+
+
+def _no_granule(options: dict[str, Any]) -> None:
+    way, granule = options.get("path"), options.get("granule")
+    if way is not None and granule is not None and not Path(way).has_granule:
+        raise no_granule(way, granule)
+
+
+def _history(model: KernelModel, source: str, output: Output) -> int:
     from bounceproof.report import histories
     from bounceproof.simulator.history_types import HistoryError
 
@@ -90,11 +145,11 @@ def _history(model: KernelModel, source: str, as_json: bool) -> int:
     try:
         with open(descriptor, encoding="utf-8", closefd=source != "-") as stream:
             text = stream.read()
-        told = histories.render(model, text, as_json)
+        ran = histories.run(model, text)
     except (HistoryError, ValueError, RecursionError) as error:
         raise InputError(f"--history '{source}': {error}") from None
-    say(told)
-    return 0
+    show(histories.answer(ran), output)
+    return int(bool(ran.broken()))
 
 
 def _run(text: str, part: str, nslabs: int) -> list[tuple[int, int]]:

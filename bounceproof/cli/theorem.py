@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import click
 
-from bounceproof.cli.options import NUMBER, device_of, json_option, timeout_option
+from bounceproof.cli.options import NUMBER, device_of, timeout_option
+from bounceproof.cli.output import output_options, show
 from bounceproof.cli.questions import (
     PROPERTIES,
     interpret_single_requests,
     properties_of,
 )
-from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import model_of
+from bounceproof.report.formats import Output
 
 DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 
@@ -30,7 +31,7 @@ DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
 @timeout_option
-@json_option
+@output_options("theorem")
 def theorem(
     kernels: tuple[str, ...],
     properties: tuple[str, ...],
@@ -38,7 +39,7 @@ def theorem(
     granule: int | None,
     min_align_mask: int | None,
     timeout: float,
-    as_json: bool,
+    output: Output,
 ) -> int:
     """Ask whether granule and min_align_mask always work together.
 
@@ -81,5 +82,5 @@ def theorem(
         raise option_error(error) from None
     asked = properties_of(properties)
     results = [solver.theorems(m, domain, asked, timeout) for m in models]
-    say(report.as_json(results) if as_json else report.as_text(results))
+    show(report.answer(results), output)
     return exit_code(t.finding.verdict for r in results for t in r.theorems)

@@ -124,5 +124,5 @@ def _made(
     block, start = int(block_bytes(cell, slots, geometry)), fields["pool_start"]
     if nslabs and start % block:
         why = f"the pages of this transient pool lie at multiples of {block}"
-        raise BadInput("pool_start", hex(start), why)
+        raise BadInput("pool_start", start, why)
     return made

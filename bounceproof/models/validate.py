@@ -24,12 +24,17 @@ POOL_FIELDS = ("nslabs", "nareas", "start_index", "pool_start")
 U64_MAX = (1 << 64) - 1
 
 
+_ADDRESSES = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
+
+
 class BadInput(InputError):
     """A value that no kernel could have; the message is one line for the user."""
 
     def __init__(self, field: str, value: object, why: str) -> None:
-        super().__init__(f"{field} {value}: {why}")
-        self.field = field
+        hexadecimal = field in _ADDRESSES and isinstance(value, int) and value >= 0
+        self.shown = f"{value:#x}" if hexadecimal else str(value)
+        super().__init__(f"{field} {self.shown}: {why}")
+        self.field, self.value, self.why = field, value, why
 
 
 def is_power(value: int) -> bool:
@@ -39,7 +44,7 @@ def is_power(value: int) -> bool:
 
 def _mask(field: str, value: int, largest: int) -> None:
     if not 0 <= value <= largest or value & (value + 1):
-        raise BadInput(field, hex(value), f"not 2^k - 1 up to {largest:#x}")
+        raise BadInput(field, value, f"not 2^k - 1 up to {largest:#x}")
 
 
 def _granularity(given: Mapping[str, Any]) -> None:
@@ -78,7 +83,7 @@ def _pool(given: Mapping[str, Any], geometry: SlotGeometry) -> None:
     if index is not None and not 0 <= index < slots:
         raise BadInput("start_index", index, f"outside the area of {slots} slots")
     if start is not None and (start < 0 or start % step or start > U64_MAX):
-        raise BadInput("pool_start", hex(start), f"not a multiple of {step} below 2^64")
+        raise BadInput("pool_start", start, f"not a multiple of {step} below 2^64")
 
 
 def validate(given: Mapping[str, Any], geometry: SlotGeometry = MAINLINE) -> None:
@@ -100,7 +105,7 @@ def validate(given: Mapping[str, Any], geometry: SlotGeometry = MAINLINE) -> Non
     if address is not None and not 0 <= address <= U64_MAX:
         raise BadInput("orig_addr", address, "not from 0 to 2^64 - 1")
     if address and given.get("path") == Path.ALLOC:
-        raise BadInput("orig_addr", hex(address), "swiotlb_alloc() has no address: 0")
+        raise BadInput("orig_addr", address, "swiotlb_alloc() has no address: 0")
     for step in ("size_step", "addr_step"):
         value = given.get(step)
         if value is not None and not (is_power(value) and value <= U64_MAX):
@@ -141,7 +146,7 @@ def _grown(model: KernelModel, given: Mapping[str, Any]) -> None:
     length = nslabs << geometry.shift
     if start is not None and start % length:
         why = f"grown pools lie at multiples of their size, {length}"
-        raise BadInput("pool_start", hex(start), why)
+        raise BadInput("pool_start", start, why)
 
 
 def validate_pool(model: KernelModel, given: Mapping[str, Any]) -> None:
@@ -166,4 +171,4 @@ def validate_pool(model: KernelModel, given: Mapping[str, Any]) -> None:
     start = given.get("pool_start")
     if start is not None and (start % page or not start):
         why = f"a transient pool lies at pages, and not at 0: page size {page}"
-        raise BadInput("pool_start", hex(start), why)
+        raise BadInput("pool_start", start, why)

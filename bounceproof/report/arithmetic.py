@@ -25,12 +25,13 @@ Step = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One request in numbers, ready to be told."""
+    """One request in numbers; ``nslabs`` slots in areas of ``area_nslabs``."""
 
     cell: Cell
     orig_addr: int
     size: int
     pool_start: int
+    nslabs: int
     area_nslabs: int
     start_index: int
     seg_boundary_mask: int
@@ -93,7 +94,7 @@ def _predicate(rule: SearchRule, comparing: bool, orig_addr: int) -> str:
         wanted = orig_addr & rule.compare_mask
         parts.append(f"addr & {rule.compare_mask:#x} == {wanted:#x}")
     if rule.compare_mask and not comparing:
-        parts.append("orig_addr 0 is not compared")
+        parts.append("orig_addr 0 means unset: not compared")
     return " and ".join(parts) or "any slot"
 
 
@@ -118,22 +119,22 @@ def _search(shown: Shown, mapping: Mapping, model: KernelModel) -> list[Step]:
     try:
         rule, comparing = _rule(model, shown, mapping)
     except NoSearchRule:
-        return [("loop", f"from index {shown.start_index}, run turn by turn")]
+        return [("loop", f"from index {shown.start_index}, followed turn by turn")]
     alloc, iotlb = rule.alloc_align_mask, rule.iotlb_align_mask
     clash = shown.orig_addr & rule.zero_mask & rule.compare_mask if comparing else 0
     steps = [
         ("in the search", f"alloc_align_mask {alloc:#x}, iotlb_align_mask {iotlb:#x}"),
         ("stride", f"{rule.stride} slots"),
-        ("a slot is right if", _predicate(rule, comparing, shown.orig_addr)),
-        ("right slots", _admissible(shown, rule, comparing, 0)),
+        ("admissible if", _predicate(rule, comparing, shown.orig_addr)),
+        ("admissible slots", _admissible(shown, rule, comparing, 0)),
     ]
     if clash:
         steps.append(
             ("contradiction", f"orig_addr has {clash:#x}, which must also be 0")
         )
-    end = "after as many steps as slots" if rule.counted else "on return to the start"
+    end = "after area_nslabs slots" if rule.counted else "back at that index"
     start = " aligned to the stride" if rule.aligned_start else ""
-    steps.append(("loop", f"from index {shown.start_index}{start}, ends {end}"))
+    steps.append(("loop", f"from index {shown.start_index}{start}, stops {end}"))
     return steps
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,24 +13,14 @@ from bounceproof.audit.cells import Unit
 from bounceproof.audit.run import Line
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.report.checks import finding_json
-from bounceproof.report.text import SIZE_MAX, WIDTH, wrap
+from bounceproof.report.formats import Answer
+from bounceproof.report.text import counted, short_size, width, wrap
 from bounceproof.solver import verdict
 from bounceproof.solver.verdict import Finding, Verdict
 
 _HEAD = ("kernel", "property", "device", "page", "path", "limit", "verdict")
 _LAST = "smallest"
 _OF_CELLS = Verdict.NO_REQUEST
-_UNITS = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
-
-
-def short_size(size: int) -> str:
-    """A size as options take it: ``252K``."""
-    if size == SIZE_MAX:
-        return "none"
-    for factor, unit in _UNITS:
-        if size >= factor and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
 
 
 def _path(unit: Unit) -> str:
@@ -76,7 +65,7 @@ def _smallest(finding: Finding, notes: Notes) -> str:
 
 
 class Table:
-    """Lines of equal columns, the last one cut at 75 characters."""
+    """Lines of equal columns, the last one cut where the line is full."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
         widest = [
@@ -97,7 +86,7 @@ class Table:
 
     def _row(self, cells: tuple[str, ...], last: str) -> str:
         row = " ".join(c.ljust(w) for c, w in zip(cells, self._widths, strict=True))
-        room = max(WIDTH - len(row) - 1, len(_LAST))
+        room = max(width() - len(row) - 1, len(_LAST))
         cut = last if len(last) <= room else f"{last[: room - 3]}..."
         return f"{row} {cut}".rstrip()
 
@@ -137,7 +126,8 @@ def summary(lines: Sequence[Line]) -> str:
     """The last line of the table."""
     each = ", ".join(f"{n} {name}" for name, n in counts(lines).items() if n)
     stored = sum(line.stored for line in lines)
-    return f"{len(lines)} cells: {each}; {stored} of them from the store"
+    asked = counted(len(lines), "question")
+    return f"{asked}: {each}; {stored} of them from the store"
 
 
 def _json_line(line: Line) -> dict[str, Any]:
@@ -153,17 +143,23 @@ def _json_line(line: Line) -> dict[str, Any]:
     }
 
 
-def as_json(lines: Sequence[Line]) -> str:
-    """One JSON object, schema 1; ``cells`` has what ``check`` says of a property."""
-    return json.dumps(
-        {
-            "schema": 1,
-            "command": "audit",
-            "verdict": overall(lines).value,
-            "counts": counts(lines),
-            "stored": sum(line.stored for line in lines),
-            "cells": [_json_line(line) for line in lines],
-        }
+def fields(lines: Sequence[Line]) -> dict[str, Any]:
+    """The JSON fields; ``cells`` has what ``check`` says of a property."""
+    return {
+        "verdict": overall(lines).value,
+        "counts": counts(lines),
+        "stored": sum(line.stored for line in lines),
+        "cells": [_json_line(line) for line in lines],
+    }
+
+
+def answer(lines: Sequence[Line], table: Table) -> Answer:
+    """``audit`` in any format; of the text, what follows the lines of ``table``."""
+    return Answer(
+        "audit",
+        lambda: fields(lines),
+        lambda verbose: "\n".join([*table.legend(), summary(lines)]),
+        lambda: as_markdown(lines),
     )
 
 
@@ -249,7 +245,7 @@ class Progress:
     def __call__(self, done: int, asked: int) -> None:
         if not self._stream.isatty() or not asked:
             return
-        text = f"{done} of {asked} cells asked"
+        text = f"{done} of {asked} questions asked"
         if done:
             each = (monotonic() - self._started) / done
             text += f", about {_left(each * (asked - done))} left"

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bounceproof.errors import InputError
-from bounceproof.report.judged import answer_json
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.errors import SourceError
@@ -97,9 +99,9 @@ def _between(
     return next((p for p in order if judged(revisions[p]) in wanted), None)
 
 
-def as_json(prop: str, tree: str, found: Bisection) -> str:
-    """One JSON object, schema 1."""
-    fields = {
+def fields(prop: str, tree: str, found: Bisection) -> dict[str, Any]:
+    """The JSON fields of ``bisect``."""
+    return {
         "property": prop,
         "kernel": tree,
         "good": found.good.value,
@@ -108,13 +110,13 @@ def as_json(prop: str, tree: str, found: Bisection) -> str:
         "subject": found.changed.subject,
         "tried": [[r.commit, v.value] for r, v in found.tried],
         "skipped": [[r.commit, why] for r, why in found.skipped],
+        **about(()),
     }
-    return answer_json("bisect", fields, ())
 
 
 def as_text(prop: str, tree: str, found: Bisection) -> str:
     """``bisect`` for a reader."""
-    verb = "broke" if found.bad is Verdict.BROKEN else "mended"
+    verb = "broke" if found.bad is Verdict.BROKEN else "fixed"
     lines = title(f"bisect {prop} {tree}: {found.changed.commit[:12]} {verb} it")
     lines += [wrap(found.changed.subject), ""]
     for revision, verdict in found.tried:
@@ -123,3 +125,12 @@ def as_text(prop: str, tree: str, found: Bisection) -> str:
     for revision, why in found.skipped:
         lines.append(wrap(f"{revision.commit[:12]} not read: {why}", "  ", "    "))
     return "\n".join(lines)
+
+
+def answer(prop: str, tree: str, found: Bisection) -> Answer:
+    """``bisect`` in any format."""
+    return Answer(
+        "bisect",
+        lambda: fields(prop, tree, found),
+        lambda verbose: as_text(prop, tree, found),
+    )

@@ -6,15 +6,18 @@ from __future__ import annotations
 from typing import Any
 
 from bounceproof.models.request import KernelModel
-from bounceproof.report.judged import answer_json, judged_text, label, tool_text
-from bounceproof.report.text import size_text, title, wrap
+from bounceproof.report.configurations import name
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about, judged_text, label, tool_text
+from bounceproof.report.text import counted, title, wrap
 from bounceproof.solver.conform import Conformance, Difference
 from bounceproof.solver.verdict import Verdict
 
 _HEADS = {
-    Verdict.HOLDS: "the same",
-    Verdict.BROKEN: "NOT the same",
-    Verdict.UNKNOWN: "not decided",
+    Verdict.HOLDS: "same",
+    Verdict.BROKEN: "different",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.DISAGREE: "unknown",
 }
 
 
@@ -31,9 +34,11 @@ def _difference_json(found: Difference) -> dict[str, Any]:
     }
 
 
-def as_json(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
-    """One JSON object, schema 1."""
-    fields = {
+def fields(
+    kernel: KernelModel, tree: KernelModel, result: Conformance
+) -> dict[str, Any]:
+    """The JSON fields of ``conform``."""
+    return {
         "kernel": label(kernel),
         "tree": label(tree),
         "verdict": result.verdict.shown,
@@ -41,18 +46,14 @@ def as_json(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
         "compared": result.compared,
         "differences": [_difference_json(d) for d in result.differences],
         "unknown": list(result.unknown),
+        **about([kernel, tree]),
     }
-    return answer_json("conform", fields, [kernel, tree])
 
 
 def _difference_text(found: Difference) -> list[str]:
     cell = found.cell
-    where = (
-        f"path {cell.path.value}, page {size_text(cell.page_size)}, granule "
-        f"{size_text(cell.granule)}, min_align_mask {cell.min_align_mask:#x}"
-    )
     lines = [wrap(f"{found.what}: {found.built} built in, {found.read} in the tree")]
-    lines.append(wrap(where, "  "))
+    lines.append(wrap(name(cell), "  "))
     if found.point is not None:
         told = ", ".join(f"{k} {v:#x}" for k, v in found.point.items())
         lines.append(f"  smallest input: {told}")
@@ -67,9 +68,10 @@ def as_text(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
     lines += judged_text(models)
     lines.append(
         wrap(
-            f"{result.compared} comparisons in {result.cells} cells of page, granule, "
-            "path and mask: limits, every field of every search rule, the test of "
-            "every slot, every step of the mapping, for all addresses and sizes"
+            f"{counted(result.compared, 'comparison')} in "
+            f"{counted(result.cells, 'configuration')}: limits, every field of every "
+            "search rule, the test of every slot, every step of the mapping, for all "
+            "addresses and sizes"
         )
     )
     for found in result.differences[:12]:
@@ -78,5 +80,14 @@ def as_text(kernel: KernelModel, tree: KernelModel, result: Conformance) -> str:
         lines += ["", f"and {len(result.differences) - 12} more"]
     lines += [wrap(f"unknown: {reason}") for reason in result.unknown[:12]]
     if not result.cells:
-        lines.append("unknown: no cell is in the domain")
+        lines.append("unknown: no configuration is in the domain")
     return "\n".join([*lines, *tool_text(models)])
+
+
+def answer(kernel: KernelModel, tree: KernelModel, result: Conformance) -> Answer:
+    """``conform`` in any format."""
+    return Answer(
+        "conform",
+        lambda: fields(kernel, tree, result),
+        lambda verbose: as_text(kernel, tree, result),
+    )

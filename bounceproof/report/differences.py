@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bounceproof.models.request import KernelModel, PoolKind
+from bounceproof.report.configurations import configurations, name
 from bounceproof.report.domain import (
     Asked,
     asked,
+    asked_text,
     domain_json,
-    domain_text,
     paths_left_out,
 )
-from bounceproof.report.judged import answer_json, judged_text, label, tool_text
-from bounceproof.report.request import kernel_line, reproduce, with_pool
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about, judged_text, label, tool_text
+from bounceproof.report.request import kernel_line, reproduced, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.differ import Class, Differences, Member, PairedCell, effect
@@ -108,9 +111,9 @@ def _class_json(result: Differences, found: Class) -> dict[str, Any]:
     }
 
 
-def as_json(result: Differences) -> str:
-    """One JSON object, schema 1."""
-    fields = {
+def fields(result: Differences) -> dict[str, Any]:
+    """The JSON fields of ``diff``."""
+    return {
         "a": label(result.a.model),
         "b": label(result.b.model),
         "domain": domain_json(_asked(result)),
@@ -123,8 +126,8 @@ def as_json(result: Differences) -> str:
             for paired, reason in result.undecided
         ],
         "seconds": round(result.seconds, 3),
+        **about(_models(result)),
     }
-    return answer_json("diff", fields, _models(result))
 
 
 def _models(result: Differences) -> list[KernelModel]:
@@ -139,16 +142,9 @@ def _asked(result: Differences) -> Asked:
     return asked(result.domain, cells, empty, out)
 
 
-def _where(cells: tuple[PairedCell, ...]) -> str:
-    places: dict[str, list[str]] = {}
-    for paired in cells:
-        cell = paired.cell
-        text = f"page {size_text(cell.page_size)}"
-        if cell.path.has_granule and cell.granule != cell.page_size:
-            text += f" granule {size_text(cell.granule)}"
-        known = places.setdefault(cell.path.value, [])
-        known += [text] if text not in known else []
-    return "; ".join(f"{path}: {', '.join(texts)}" for path, texts in places.items())
+def _where(result: Differences, cells: Iterable[PairedCell]) -> str:
+    every = [paired.cell for paired in result.cells]
+    return configurations((paired.cell for paired in cells), every)
 
 
 def _outcome_text(outcome: dict[str, Any] | None, fields: dict[str, Any]) -> str:
@@ -171,9 +167,7 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
     member = found.smallest
     rows: list[tuple[str, ...]] = []
     point, cell = member.point, member.paired.cell
-    where = f"path {cell.path.value}, page {cell.page_size}"
-    if cell.path.has_granule:
-        where += f", granule {cell.granule}"
+    where = name(cell)
     asked = f"{point['size']} bytes at {point['orig_addr']:#x}"
     pool = f"pool from {point['pool_start']:#x}"
     if cell.pool_kind is PoolKind.TRANSIENT:
@@ -182,11 +176,11 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
         asked += f", start index {point['start_index']} of {point['area_nslabs']} slots"
     rows.append(("smallest", asked))
     rows.append(("", f"{pool}, {where}"))
-    for name, first in (("A", True), ("B", False)):
+    for which, first in (("A", True), ("B", False)):
         fields = _side_json(member, result.a if first else result.b, first)
         outcome = member.a if first else member.b
-        rows.append((name, _outcome_text(outcome, fields or {})))
-    rows.append(("where", _where(found.cells)))
+        rows.append((which, _outcome_text(outcome, fields or {})))
+    rows.append(("where", _where(result, found.cells)))
     lines = table(rows, "    ")
     side, mine = result.a, _side_json(member, result.a, True)
     if mine is None:
@@ -196,11 +190,7 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
     if not member.minimum:
         lines.append("    not proved to be the smallest")
     assert mine is not None
-    return [
-        *lines,
-        "    again:",
-        wrap(reproduce(side.model, mine), "      ", "        "),
-    ]
+    return [*lines, "", *reproduced(side.model, mine)]
 
 
 def _limits(result: Differences) -> list[str]:
@@ -221,7 +211,8 @@ def _limits(result: Differences) -> list[str]:
         return []
     head = ("page", "path", "granule", "A's driver", "B's driver")
     if len(rows) > 12:
-        return [f"The drivers' limits or masks differ in {len(rows)} cells.", ""]
+        where = f"{len(rows)} configurations"
+        return [f"The drivers' limits or masks differ in {where}.", ""]
     return ["The drivers' limits and masks:", *table([head, *rows]), ""]
 
 
@@ -247,9 +238,10 @@ def as_text(result: Differences) -> str:
         lines.append(wrap(f"{number}. {kind_text(found.kind)}", "  ", "     "))
         lines += [*_member_lines(result, found), ""]
     for paired, reason in result.undecided:
-        lines.append(wrap(f"undecided in {_where((paired,))}: {reason}", "", "  "))
+        where = _where(result, (paired,))
+        lines.append(wrap(f"unknown in {where}: {reason}", "", "  "))
     lines += [*_closing(result), ""]
-    lines += [*domain_text(_asked(result)), *tool_text(_models(result))]
+    lines += [*asked_text(_asked(result)), *tool_text(_models(result))]
     return "\n".join(lines)
 
 
@@ -269,3 +261,8 @@ def _closing(result: Differences) -> list[str]:
     if result.domain.pool_kind is PoolKind.TRANSIENT:
         text += " Pools lie where both kernels can have made theirs."
     return [wrap(f"{text} Mappings are judged by: {judged}.")]
+
+
+def answer(result: Differences) -> Answer:
+    """``diff`` in any format."""
+    return Answer("diff", lambda: fields(result), lambda verbose: as_text(result))

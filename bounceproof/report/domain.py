@@ -11,7 +11,8 @@ from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS, PAGE_SIZ
 from bounceproof.models.devices import legal_masks
 from bounceproof.models.pools import ASSUMED, largest_nslabs
 from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
-from bounceproof.report.text import size_text, table
+from bounceproof.report import configurations
+from bounceproof.report.text import short_size, table, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import applies
@@ -47,7 +48,7 @@ def asked(
     """What was asked; ``empty`` are cells without a request, ``out`` what else is
     left out: of what several kernels lack, the first one's reason is enough."""
     cells = tuple(cells)
-    name = cell_text if cells else _every_cell
+    name = cell_text if cells else _everywhere
     without = [(name(cell), NO_REQUEST) for cell in empty]
     left_out: dict[str, str] = {}
     for what, why in (*out, *without):
@@ -55,8 +56,8 @@ def asked(
     return Asked(domain, cells, tuple(left_out.items()))
 
 
-def _every_cell(cell: Cell) -> str:
-    return "every cell"
+def _everywhere(cell: Cell) -> str:
+    return "every configuration"
 
 
 def paths_left_out(
@@ -79,32 +80,31 @@ def _left_out(checked: Checked) -> list[tuple[str, str]]:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell in a few words."""
-    granule = f", granule {size_text(cell.granule)}" if cell.path.has_granule else ""
-    mask = f", mask {cell.min_align_mask:#x}"
-    return f"path {cell.path.value}, page {size_text(cell.page_size)}{granule}{mask}"
+    """A configuration in a few words."""
+    return configurations.name(cell)
 
 
-def _sizes(fixed: int | None, found: Iterable[int]) -> int | str | None:
-    """A size where it is fixed, else those of the cells; None where none has one."""
-    sizes = sorted(set(found))
-    if fixed is not None:
-        return fixed
-    return ", ".join(str(size) for size in sizes) or None
+_FREE = (
+    *("seg_boundary_mask", "pool_start", "nslabs", "nareas", "start_index"),
+    *("orig_addr", "size"),
+)
 
 
 def domain_json(asked: Asked) -> dict[str, Any]:
-    """The domain asked about: a number where fixed, the range where not."""
+    """The domain asked about, each field of one type.
+
+    Lists of the values that the configurations have; numbers, null where a field ranges
+    over what ``ranges`` says.
+    """
     domain, cells = asked.domain, asked.cells
     device = domain.device
-    paths = [path.value for path in Path if any(c.path is path for c in cells)]
     granules = (cell.granule for cell in cells if cell.path.has_granule)
-    ranges: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "device": device.name,
         "page_size": _sizes(domain.page_size, (cell.page_size for cell in cells)),
-        "path": ", ".join(paths) or None,
+        "path": [path.value for path in Path if any(c.path is path for c in cells)],
         "granule": _sizes(domain.granule, granules),
-        "min_align_mask": domain.min_align_mask,
+        "min_align_mask": sorted({cell.min_align_mask for cell in cells}),
         "seg_boundary_mask": domain.boundary(),
         "pool_start": domain.pool_start,
         "nslabs": domain.nslabs,
@@ -114,35 +114,33 @@ def domain_json(asked: Asked) -> dict[str, Any]:
         "size": domain.size,
         "size_step": domain.size_step or device.size_step,
         "addr_step": domain.addr_step or device.addr_step,
+        "pool_kind": domain.pool_kind.value,
     }
-    if domain.pool_kind is not PoolKind.DEFAULT:
-        ranges["pool_kind"] = f"{domain.pool_kind}: {ASSUMED[domain.pool_kind]}"
+    ranges = {n: t for n, t in _ranges(fields, domain).items() if fields[n] is None}
+    left_out = [f"{what}: {why}" for what, why in asked.left_out]
+    return {**fields, "ranges": ranges, "left_out": left_out}
+
+
+def _sizes(fixed: int | None, found: Iterable[int]) -> list[int]:
+    """A size where it is fixed, else those of the configurations."""
+    return [fixed] if fixed is not None else sorted(set(found))
+
+
+def _ranges(fields: dict[str, Any], domain: Domain) -> dict[str, str]:
+    """What each field that can be left open ranges over."""
     free = {
-        "page_size": "none: nothing was asked",
-        "path": "none: nothing was asked",
-        "granule": "none",
-        "min_align_mask": _masks(cells),
         "seg_boundary_mask": "any 2^k - 1",
         "pool_start": "any page-aligned pool below 4 GiB",
         "nslabs": f"areas of whole slot sets, up to {MAX_AREA_SLOTS} slots",
         "nareas": "any",
         "start_index": "any",
-        "orig_addr": f"multiples of {ranges['addr_step']} below 2^{MAX_PHYS_BITS}",
-        "size": f"multiples of {ranges['size_step']} up to the limit",
+        "orig_addr": f"multiples of {fields['addr_step']} below 2^{MAX_PHYS_BITS}",
+        "size": f"multiples of {fields['size_step']} up to the limit",
     }
-    free |= _free_of(domain)
-    shown = {k: free[k] if v is None else v for k, v in ranges.items()}
-    return {**shown, "left_out": [f"{what}: {why}" for what, why in asked.left_out]}
+    return free | _ranges_of(domain)
 
 
-def _masks(cells: Iterable[Cell]) -> str:
-    masks = sorted({cell.min_align_mask for cell in cells})
-    if tuple(masks) == legal_masks():
-        return f"2^k - 1 up to {masks[-1]:#x}"
-    return ", ".join(f"{mask:#x}" for mask in masks) or "none"
-
-
-def _free_of(domain: Domain) -> dict[str, str]:
+def _ranges_of(domain: Domain) -> dict[str, str]:
     """The ranges that are other ones for grown and transient pools."""
     if domain.pool_kind is PoolKind.GROWN:
         pages = PAGE_SIZES if domain.page_size is None else (domain.page_size,)
@@ -161,15 +159,75 @@ def _free_of(domain: Domain) -> dict[str, str]:
     return {}
 
 
+def _value(fields: dict[str, Any], name: str) -> str:
+    """A field of the domain as text."""
+    value = fields[name]
+    if name == "min_align_mask":
+        return _masks(value)
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    if value is None:
+        return str(fields["ranges"][name])
+    masks = ("seg_boundary_mask", "pool_start", "orig_addr")
+    return hex(value) if name in masks else str(value)
+
+
+def _masks(masks: list[int]) -> str:
+    if tuple(masks) == legal_masks():
+        return f"2^k - 1 up to {masks[-1]:#x}"
+    return ", ".join(f"{mask:#x}" for mask in masks) or "none"
+
+
 def domain_text(asked: Asked) -> list[str]:
-    """What the verdicts speak about, and what they do not, in a few lines."""
+    """What the verdicts speak about, and what they do not, field by field."""
     facts = domain_json(asked)
-    left_out = facts.pop("left_out")
-    rows = [(n.replace("_", " "), _hex(n, value)) for n, value in facts.items()]
-    rows += [("left out" if not n else "", text) for n, text in enumerate(left_out)]
+    names = [n for n in facts if n not in ("pool_kind", "ranges", "left_out")]
+    rows = [(n.replace("_", " "), _value(facts, n)) for n in names]
+    if asked.domain.pool_kind is not PoolKind.DEFAULT:
+        rows.append(("pool kind", _kind(asked.domain.pool_kind)))
+    out = facts["left_out"]
+    rows += [("left out" if not n else "", text) for n, text in enumerate(out)]
     return ["Domain:", *table(rows)]
 
 
-def _hex(name: str, value: Any) -> str:
-    masks = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
-    return hex(value) if name in masks and isinstance(value, int) else str(value)
+def _kind(kind: PoolKind) -> str:
+    return f"{kind}: {ASSUMED[kind]}"
+
+
+def asked_text(asked: Asked) -> list[str]:
+    """The same as a paragraph: the ranges, and what is left out."""
+    facts = domain_json(asked)
+    if not asked.cells:
+        return [wrap(f"Asked of {facts['device']}: nothing."), *_out(asked)]
+    sizes = "/".join(short_size(size) for size in facts["page_size"])
+    parts = [f"{sizes} pages"]
+    parts += [_part(facts, name) for name in _FREE if not _implied(asked, name)]
+    if asked.domain.pool_kind is not PoolKind.DEFAULT:
+        parts.append(f"pool {_kind(asked.domain.pool_kind)}")
+    return [wrap(f"Asked of {facts['device']}: {'; '.join(parts)}."), *_out(asked)]
+
+
+def _implied(asked: Asked, name: str) -> bool:
+    """Whether the device says it, and nobody asked for another value."""
+    return name == "seg_boundary_mask" and asked.domain.seg_boundary_mask is None
+
+
+def _part(facts: dict[str, Any], name: str) -> str:
+    value = _value(facts, name)
+    if facts[name] is None and name in ("pool_start", "nslabs"):
+        return value
+    return f"any {name}" if value == "any" else f"{name} {value}"
+
+
+def _out(asked: Asked) -> list[str]:
+    """What is left out, configurations without a request in one line."""
+    lines, without = [], []
+    for what, why in asked.left_out:
+        if why == NO_REQUEST:
+            without.append(what)
+        else:
+            lines.append(wrap(f"Left out: {what}: {why}", "", "  "))
+    if without:
+        told = without[0] if len(without) == 1 else f"{len(without)} configurations"
+        lines.append(wrap(f"Left out: {told}: {NO_REQUEST}", "", "  "))
+    return lines

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import KernelModel, RunsHistories
+from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label
 from bounceproof.report.simulations import of_tree
-from bounceproof.report.text import title, wrap
+from bounceproof.report.text import counted, several, title, wrap
 from bounceproof.simulator.history import run_history
 from bounceproof.simulator.history_types import HistoryError, complete_history
 
-_SHOWN = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
+_ADDRESSES = ("orig_addr", "min_align_mask")
 
 
 def _read(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -27,20 +29,44 @@ def _read(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return machine, ops
 
 
+def _value(name: str, value: object) -> str:
+    """A field of a call, as options take it."""
+    plain = isinstance(value, int) and name in _ADDRESSES
+    return f"{value:#x}" if plain else str(value)
+
+
+def _outcome(outcome: dict[str, Any]) -> str:
+    """What came of a call, in words."""
+    if "stopped" in outcome:
+        return f"the kernel stops: {outcome['stopped']}"
+    if "bounced" not in outcome:
+        freed = counted(outcome.get("freed", 0), "slot")
+        done = f"done, {freed} freed" if "freed" in outcome else "done"
+        return done if outcome["ok"] else "fails"
+    if outcome["hang"]:
+        return "the search never ends"
+    if not outcome["ok"]:
+        logged = "" if outcome["sz"] is None else f"; sz {outcome['sz']}"
+        return f"fails{logged}"
+    if not outcome["bounced"]:
+        return "mapped in place: no bounce buffer is needed"
+    where = f"slot {outcome['slot']}, {counted(outcome['nslots'], 'slot')}"
+    if "pool_start" in outcome:
+        where += f" of a transient pool at {outcome['pool_start']:#x}"
+    return f"mapped at {where}, tlb_addr {outcome['tlb_addr']:#x}"
+
+
 def _call(number: int, op: dict[str, Any], record: dict[str, Any]) -> list[str]:
-    given = " ".join(f"{k}={v}" for k, v in op.items() if k != "op")
+    given = " ".join(f"{k} {_value(k, v)}" for k, v in op.items() if k != "op")
     lines = [wrap(f"{number}: {op['op']} {given}", "", "     ")]
     outcome = record["outcome"]
     if isinstance(outcome, dict) and "ok" in outcome:
-        facts = " ".join(f"{k}={outcome.get(k)}" for k in _SHOWN)
-        if "pool_start" in outcome:
-            facts += f" transient pool at {outcome['pool_start']:#x}"
-        lines.append(wrap(facts, "     "))
+        lines.append(wrap(_outcome(outcome), "     "))
     for broken in record["broken"]:
-        told = f"BROKEN {broken['property']}: {broken['text']}"
+        told = f"{broken['property']} broken: {broken['text']}"
         lines.append(wrap(told, "     ", "       "))
     if record["invariant"]:
-        lines.append(wrap(f"BROKEN list[]: {record['invariant']}", "     ", "       "))
+        lines.append(wrap(f"list[] broken: {record['invariant']}", "     ", "       "))
     names = ", ".join(str(mapping["mapping"]) for mapping in record["live"])
     return [*lines, wrap(f"live: {names or 'none'}", "     ")]
 
@@ -55,20 +81,54 @@ def _run(
     raise HistoryError(f"{model.name} runs no histories")
 
 
-def render(model: KernelModel, text: str, as_json: bool) -> str:
-    """Run the history in ``text`` on ``model``: every call's outcome, the live
-    mappings, and each property seen broken.
+@dataclass(frozen=True, slots=True)
+class History:
+    """A history of calls that was run on ``model``, and what came of each call."""
+
+    model: KernelModel
+    machine: dict[str, Any]
+    ops: list[dict[str, Any]]
+    records: list[dict[str, Any]]
+
+    def broken(self) -> list[str]:
+        """The properties seen broken, list[] among them."""
+        seen = [b["property"] for record in self.records for b in record["broken"]]
+        seen += ["list[]" for record in self.records if record["invariant"]]
+        return list(dict.fromkeys(seen))
+
+
+def run(model: KernelModel, text: str) -> History:
+    """Run the history in ``text`` on ``model``.
 
     Raises HistoryError, or ValueError where ``text`` is no JSON.
     """
     machine, ops = _read(text)
-    records = _run(model, machine, ops)
-    if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": label(model)}
-        said = {"machine": machine, "calls": records}
-        return json.dumps({**named, **said, **of_tree(model)})
-    lines = title(f"simulate {label(model)}: {len(ops)} calls")
-    lines += judged_text([model])
-    for number, (op, record) in enumerate(zip(ops, records, strict=True)):
+    return History(model, machine, ops, _run(model, machine, ops))
+
+
+def fields(history: History) -> dict[str, Any]:
+    """The JSON fields of ``simulate --history``."""
+    return {
+        "kernel": label(history.model),
+        "machine": history.machine,
+        "calls": history.records,
+        "broken": history.broken(),
+        **of_tree(history.model),
+    }
+
+
+def as_text(history: History) -> str:
+    """Each call: its outcome, the live mappings, and what it broke."""
+    broken, ops = history.broken(), history.ops
+    verdict = f"breaks {several(broken)}" if broken else "breaks nothing"
+    name = label(history.model)
+    lines = title(f"simulate {name}: {counted(len(ops), 'call')}, {verdict}")
+    lines += judged_text([history.model])
+    for number, (op, record) in enumerate(zip(ops, history.records, strict=True)):
         lines += _call(number, op, record)
     return "\n".join(lines)
+
+
+def answer(history: History) -> Answer:
+    """``simulate --history`` in any format."""
+    return Answer("simulate", lambda: fields(history), lambda verbose: as_text(history))

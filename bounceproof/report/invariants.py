@@ -10,8 +10,9 @@ from typing import Any
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.request import KernelModel
 from bounceproof.report.checks import finding_json
-from bounceproof.report.domain import Asked, asked_of, domain_json, domain_text
-from bounceproof.report.judged import answer_json
+from bounceproof.report.domain import Asked, asked_of, asked_text, domain_json
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about
 from bounceproof.report.text import title, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.freelist_proof import ListProof
@@ -84,11 +85,15 @@ def _model(result: Result) -> KernelModel:
     return BuiltinKernel(result.state)
 
 
-def as_json(results: Sequence[Result]) -> str:
-    """One JSON object, schema 1."""
+def fields(results: Sequence[Result]) -> dict[str, Any]:
+    """The JSON fields of ``invariant``."""
     kernels = [_result_json(result) for result in results]
-    fields = {"statement": STATEMENT, "assumed": ASSUMED, "kernels": kernels}
-    return answer_json("invariant", fields, ())
+    return {
+        "statement": STATEMENT,
+        "assumed": ASSUMED,
+        "kernels": kernels,
+        **about(()),
+    }
 
 
 def _asked(*results: Result) -> Asked:
@@ -106,8 +111,8 @@ def _asked(*results: Result) -> Asked:
 
 def _proof_text(proof: Proof) -> list[str]:
     lemma = proof.lemma
-    words = "PROVED" if proof.verdict is Verdict.HOLDS else proof.verdict.shown.upper()
-    lines = [wrap(f"{lemma.name}: {words}: {lemma.text}", "  ", "    ")]
+    head = f"{lemma.name} {proof.verdict.shown}:"
+    lines = [wrap(f"{head} {lemma.text}", "  ", "    ")]
     if proof.case is not None:
         case = ", ".join(f"{name} {value}" for name, value in proof.case.items())
         text = f"not where {case} ({proof.failed}), as the simulator shows"
@@ -118,11 +123,10 @@ def _proof_text(proof: Proof) -> list[str]:
 
 
 def _list_proof_text(pages_of: list[int], proof: ListProof) -> list[str]:
-    words = "PROVED" if proof.holds else proof.verdict.shown.upper()
     sizes = ", ".join(str(size) for size in pages_of if size)
     pages = f", pages of {sizes} bytes" if sizes else ""
     where = f" ({proof.where}{pages})" if proof.where else ""
-    text = f"{proof.call}{where}: {words}: {', '.join(proof.proved)}"
+    text = f"{proof.call}{where} {proof.verdict.shown}: {', '.join(proof.proved)}"
     lines = [wrap(text, "  ", "    ")]
     if proof.failed is not None:
         lines.append(wrap(f"reason: not proved: {proof.failed}", "    "))
@@ -150,9 +154,7 @@ def _result_text(result: Result) -> list[str]:
     lines += _lemmas_text(result)
     found = result.returned
     if found is not None:
-        text = (
-            f"returned: {found.verdict.shown.upper()} for {result.domain.device.name}"
-        )
+        text = f"returned {found.verdict.shown} for {result.domain.device.name}"
         if found.verdict is Verdict.BROKEN:
             text += f"; 'check {name} --property returned' shows how"
         lines.append(wrap(text, "  ", "    "))
@@ -167,4 +169,11 @@ def as_text(results: Sequence[Result]) -> str:
     lines += [wrap(STATEMENT), "", wrap(ASSUMED), ""]
     for result in results:
         lines += [*_result_text(result), ""]
-    return "\n".join([*lines, *domain_text(_asked(*results))])
+    return "\n".join([*lines, *asked_text(_asked(*results))])
+
+
+def answer(results: Sequence[Result]) -> Answer:
+    """``invariant`` in any format."""
+    return Answer(
+        "invariant", lambda: fields(results), lambda verbose: as_text(results)
+    )

@@ -89,12 +89,16 @@ def sources_json(models: Iterable[KernelModel]) -> list[dict[str, Any]]:
     return [judged_json(record) for record in judged_of(models)]
 
 
+def about(models: Iterable[KernelModel]) -> dict[str, Any]:
+    """The JSON fields that say what an answer was given on, and with what."""
+    return {"sources": sources_json(models), "tool": tool_json()}
+
+
 def answer_json(
     command: str, fields: dict[str, Any], models: Iterable[KernelModel]
 ) -> str:
     """One JSON object, schema 1: the answer, what was judged, and with what."""
-    about = {"sources": sources_json(models), "tool": tool_json()}
-    return json.dumps({"schema": 1, "command": command, **fields, **about})
+    return json.dumps({"schema": 1, "command": command, **fields, **about(models)})
 
 
 def _place(hunk: HunkJudged) -> str:

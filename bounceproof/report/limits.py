@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from bounceproof.report.configurations import name
 from bounceproof.report.domain import (
     Asked,
     asked,
+    asked_text,
     domain_json,
-    domain_text,
     paths_left_out,
 )
-from bounceproof.report.judged import answer_json, judged_text, label, tool_text
-from bounceproof.report.request import reproduce, with_pool
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about, judged_text, label, tool_text
+from bounceproof.report.request import reproduced, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.confirm import single_request
 from bounceproof.solver.limit import MASKS, CellLimit, Limits
@@ -48,21 +50,21 @@ def _cell_json(result: Limits, limit: CellLimit) -> dict[str, Any]:
     }
 
 
-def as_json(result: Limits) -> str:
-    """One JSON object, schema 1."""
+def fields(result: Limits) -> dict[str, Any]:
+    """The JSON fields of ``limit``."""
     forms = [
         {"path": path.value, "areas": areas.value, "form": _form_json(form)}
         for (path, areas), form in result.forms.items()
     ]
-    fields = {
+    return {
         "kernel": label(result.side.model),
         "domain": domain_json(_asked(result)),
         "verdict": result.verdict.shown,
         "forms": forms,
         "cells": [_cell_json(result, limit) for limit in result.cells],
         "seconds": round(result.seconds, 3),
+        **about([result.side.model]),
     }
-    return answer_json("limit", fields, [result.side.model])
 
 
 def _asked(result: Limits) -> Asked:
@@ -83,7 +85,7 @@ def _safe(limit: CellLimit) -> str:
 
 def _judged(limit: CellLimit) -> str:
     if not limit.asked:
-        return "-"
+        return "not asked"
     if limit.safe is None:
         return limit.reason or "nothing fails"
     if not limit.tight:
@@ -95,7 +97,7 @@ def _judged(limit: CellLimit) -> str:
 
 def _rows(limits: list[CellLimit]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
-        ("page", "granule", "mask", "limit", "the driver's", "which is")
+        ("page", "granule", "mask", "limit", "the driver's limit")
     ]
     for limit in limits:
         cell = limit.cell
@@ -105,8 +107,7 @@ def _rows(limits: list[CellLimit]) -> list[tuple[str, ...]]:
                 size_text(cell.granule) if cell.path.has_granule else "-",
                 f"{cell.min_align_mask:#x}",
                 _safe(limit),
-                size_text(limit.used),
-                _judged(limit),
+                f"{size_text(limit.used)}, {_judged(limit)}",
             )
         )
     return rows
@@ -114,10 +115,10 @@ def _rows(limits: list[CellLimit]) -> list[tuple[str, ...]]:
 
 def _form_lines(form: ClosedForm | None) -> list[str]:
     if form is None:
-        return ["  no form tried gives the limit in every cell; see the table"]
+        return ["  no form tried gives the limit in every configuration: see the table"]
     return [
-        *table([("limit", form.text), ("LaTeX", form.latex), ("C", form.c)]),
-        "  the same number in every cell below",
+        *table([("C", form.c), ("LaTeX", form.latex)]),
+        "  the same number in every configuration below",
     ]
 
 
@@ -129,8 +130,8 @@ def _proof_lines(limits: list[CellLimit]) -> list[str]:
     elif len(proved) == len(limits):
         text = "no size up to the limit fails, and one step more fails in the simulator"
     else:
-        text = f"{len(limits) - len(proved)} cells are not decided"
-    return [wrap(f"each cell: {text}", "  ", "    ")]
+        text = f"{len(limits) - len(proved)} are not decided"
+    return [wrap(f"each configuration: {text}", "  ", "    ")]
 
 
 def _example(result: Limits, limits: list[CellLimit]) -> list[str]:
@@ -140,8 +141,9 @@ def _example(result: Limits, limits: list[CellLimit]) -> list[str]:
         if limit.point is None or not limit.tight:
             continue
         fields = single_request(limit.cell, limit.point).fields()
-        command = reproduce(result.side.model, fields)
-        return ["  one step above the limit, e.g.:", wrap(command, "    ", "      ")]
+        above = f"  one step above the limit, {name(limit.cell)}, it fails:"
+        shown = reproduced(result.side.model, fields)
+        return ["", wrap(above.strip(), "  ", "    "), "", *shown]
     return []
 
 
@@ -169,7 +171,13 @@ def as_text(result: Limits) -> str:
         here = [x for x in result.cells if x.cell.path is path and x.areas is areas]
         lines += ["", f"path {path.value}, {areas.value}:", *_form_lines(form)]
         lines += [*_proof_lines(here), *table(_rows(here)), *_example(result, here)]
-    if {limit.cell.min_align_mask for limit in result.cells} == set(MASKS):
+    masks = {limit.cell.min_align_mask for limit in result.cells}
+    if masks == set(MASKS) and any(x.cell.path.has_granule for x in result.cells):
         lines += ["", wrap("Masks above the granule are left out on paths with one.")]
-    lines += ["", *domain_text(_asked(result)), *tool_text([model])]
+    lines += ["", *asked_text(_asked(result)), *tool_text([model])]
     return "\n".join(lines)
+
+
+def answer(result: Limits) -> Answer:
+    """``limit`` in any format."""
+    return Answer("limit", lambda: fields(result), lambda verbose: as_text(result))

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bounceproof.models.catalog import FIXES, STATES
 from bounceproof.models.devices import DEVICES
 from bounceproof.models.releases import LATEST
 from bounceproof.models.state import KernelState, Origin
+from bounceproof.report.formats import Answer
 from bounceproof.report.text import table, wrap
 
 
@@ -31,10 +31,6 @@ def _origin(origin: Origin) -> dict[str, str]:
     }
 
 
-def _json(command: str, key: str, items: list[dict[str, Any]]) -> str:
-    return json.dumps({"schema": 1, "command": command, key: items})
-
-
 def _state_json(state: KernelState) -> dict[str, Any]:
     return {
         "name": state.name,
@@ -43,10 +39,13 @@ def _state_json(state: KernelState) -> dict[str, Any]:
     }
 
 
-def kernels_json() -> str:
+def kernels(details: bool) -> Answer:
     """Every kernel state with its decision points."""
-    states = [_state_json(state) for state in STATES.values()]
-    return _json("kernels", "kernels", states)
+
+    def fields() -> dict[str, Any]:
+        return {"kernels": [_state_json(state) for state in STATES.values()]}
+
+    return Answer("kernels", fields, lambda verbose: kernels_text(details or verbose))
 
 
 def kernels_text(details: bool) -> str:
@@ -67,8 +66,12 @@ def kernels_text(details: bool) -> str:
     return "\n".join([*table(rows, ""), "", wrap(f"{tags} and decision points")])
 
 
-def fixes_json() -> str:
+def fixes() -> Answer:
     """Every fix with what it changes and expects."""
+    return Answer("fixes", _fixes_json, lambda verbose: fixes_text())
+
+
+def _fixes_json() -> dict[str, Any]:
     items = [
         {
             "name": fix.name,
@@ -77,7 +80,7 @@ def fixes_json() -> str:
         }
         for fix in FIXES.values()
     ]
-    return _json("fixes", "fixes", items)
+    return {"fixes": items}
 
 
 def fixes_text() -> str:
@@ -94,8 +97,12 @@ def fixes_text() -> str:
     return "\n".join(lines).rstrip()
 
 
-def devices_json() -> str:
+def devices() -> Answer:
     """Every device with its masks, limit and steps."""
+    return Answer("devices", _devices_json, lambda verbose: devices_text())
+
+
+def _devices_json() -> dict[str, Any]:
     items = [
         {
             "name": d.name,
@@ -110,7 +117,7 @@ def devices_json() -> str:
         }
         for d in DEVICES
     ]
-    return _json("devices", "devices", items)
+    return {"devices": items}
 
 
 def devices_text() -> str:

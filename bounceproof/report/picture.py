@@ -1,74 +1,88 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A slot set drawn as text, 64 slots a line."""
+"""A slot set drawn as text, 64 slots a line, with the key to its marks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.report.text import table, width
 
-_LINE = 64
-
-
-def _rows(marks: list[str], first: int) -> list[str]:
-    lines = []
-    for start in range(0, len(marks), _LINE):
-        lines.append(f"{first + start:8} {''.join(marks[start : start + _LINE])}")
-    return lines
-
-
-def _past_the_end(lines: list[str], over: int) -> list[str]:
-    """The rows, and ``over`` slots past their end."""
-    if over <= 0:
-        return lines
-    extra = "x" * min(over, 16) + ("..." if over > 16 else "")
-    return [*lines[:-1], lines[-1][:73], f"         {extra}"]
+_MARGIN = 9
+_MOST_PAST = 16
+KEY = {
+    "#": "slot of the mapping",
+    "p": "padding slot of the mapping",
+    "!": "slot at fault",
+    "+": "slot wanted",
+    "x": "slot wanted, past the end",
+    "o": "slot in use",
+    "|": "admissible slot",
+    ".": "any other slot",
+}
+"""What each mark stands for, the one that hides others first."""
 
 
-def slot_set(
-    slot: int | None,
-    nslots: int,
-    right: list[int],
-    pad_slots: int = 0,
-    size: int | None = None,
-    slots: SlotGeometry = MAINLINE,
-    free: int | None = None,
-) -> list[str]:
-    """The slot set of ``slot`` or, where nothing was found, the best attempt.
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What there is to draw of one slot set, by pool-wide slot.
 
-    ``size`` is how many of ``slots`` it has: fewer than a slot set in a transient pool.
-
-    ``right`` are the admissible slots of the set, pool-wide or, for an attempt,
-    counted from its start.  ``#`` is taken, ``p`` padding, ``|`` a right slot,
-    ``.`` any other; a run that does not fit goes on past the end as ``x``.  ``free`` is
-    a right slot from which ``nslots`` are free within one segment of the device.
+    ``first``: its first slot.  ``size``: its slots, fewer than ``geometry`` has in a
+    transient pool.  ``mapping``: the run of the mapping, the first ``padding`` of them
+    padding.  ``wanted``: the run that the search did not give.  ``admissible``,
+    ``used`` and ``fault`` may have slots of other sets.
     """
-    segsize = slots.segsize
-    size = segsize if size is None else size
-    first = (slot or 0) & ~slots.set_low
-    marks = ["."] * size
-    whole = "slot set" if size == segsize else "pool"
-    for place in right:
-        marks[place % segsize] = "|"
-    if slot is not None:
-        for k in range(slot - first, min(slot - first + nslots, size)):
-            marks[k] = "#"
-        for k in range(slot - first, slot - first + pad_slots):
-            marks[k] = "p"
-        over = slot - first + nslots - size
-        lines = _past_the_end(_rows(marks, first), over)
-        return [*lines, "         # taken, p padding, | right slot"]
-    starts = right if free is None else [free]
-    begin = min((place % segsize for place in starts), default=None)
-    if begin is None:
-        return [*_rows(marks, first), "         no right slot"]
-    over = begin + nslots - size
-    for k in range(begin, min(begin + nslots, size)):
-        marks[k] = "+"
-    lines = _rows(marks, first)
-    if over > 0:
-        lines = _past_the_end(lines, over)
-        note = f"from the first right slot, {nslots} slots end {over} past the {whole}"
-        return [*lines, f"         + {note}"]
-    note = f"{nslots} slots from the first right slot, not all of them to be had"
-    if free is not None:
-        note = f"a free run of {nslots} slots at a right slot, not found by the search"
-    return [*lines, f"         + {note}"]
+
+    first: int
+    size: int
+    mapping: range = range(0)
+    padding: int = 0
+    wanted: range = range(0)
+    admissible: Iterable[int] = ()
+    used: Iterable[tuple[int, int]] = ()
+    fault: Iterable[int] = ()
+    geometry: SlotGeometry = field(default=MAINLINE)
+
+    @property
+    def end(self) -> int:
+        return self.first + self.size
+
+    def past(self) -> int:
+        """How many slots of a run lie past the end of the set."""
+        runs = [run.stop for run in (self.mapping, self.wanted) if len(run)]
+        return max([stop - self.end for stop in runs], default=0)
+
+
+def _marks(slots: Slots) -> list[str]:
+    marks = ["."] * slots.size
+
+    def put(mark: str, places: Iterable[int]) -> None:
+        for place in places:
+            if slots.first <= place < slots.end:
+                marks[place - slots.first] = mark
+
+    put("|", slots.admissible)
+    for low, high in slots.used:
+        put("o", range(max(low, slots.first), min(high + 1, slots.end)))
+    put("+", slots.wanted)
+    put("#", slots.mapping)
+    put("p", slots.mapping[: slots.padding])
+    put("!", slots.fault)
+    return marks
+
+
+def draw(slots: Slots) -> list[str]:
+    """The slots in rows, and a key to the marks that occur."""
+    marks, past = _marks(slots), max(slots.past(), 0)
+    across = 64 if width() >= _MARGIN + 64 else 32
+    lines = [
+        f"{slots.first + at:8} {''.join(marks[at : at + across])}"
+        for at in range(0, slots.size, across)
+    ]
+    if past:
+        more = "..." if past > _MOST_PAST else ""
+        lines.append(f"{'':{_MARGIN}}{'x' * min(past, _MOST_PAST)}{more}")
+    seen = set(marks) | ({"x"} if past else set())
+    key = [(mark, text) for mark, text in KEY.items() if mark in seen]
+    return [*lines, *table(key, " " * _MARGIN)]

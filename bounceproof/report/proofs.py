@@ -1,37 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``prove`` as text and as JSON: first what changed, then how it was found."""
+"""``prove``: what got worse, what is fixed, what is still broken; then the details."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from typing import Any
 
-from bounceproof.models.request import PoolKind
-from bounceproof.report.checks import finding_json, finding_text
-from bounceproof.report.domain import asked_of, cell_text, domain_json, domain_text
+from bounceproof.report.checks import (
+    broken_lines,
+    finding_json,
+    finding_text,
+    smallest,
+)
+from bounceproof.report.configurations import configurations, name
+from bounceproof.report.domain import asked_of, asked_text, domain_json, domain_text
+from bounceproof.report.formats import Answer
 from bounceproof.report.judged import (
-    answer_json,
+    about,
     judged_text,
     label,
     proved_text,
     tool_text,
 )
-from bounceproof.report.text import size_text, table, title, wrap
+from bounceproof.report.text import short_size, table, title, wrap
 from bounceproof.solver.ask import Proved
 from bounceproof.solver.changes import Change, Changed, changes
-from bounceproof.solver.verdict import Counterexample, Finding, Verdict
+from bounceproof.solver.verdict import CellVerdict, Finding, Verdict
 
 _SECTIONS = {
+    Change.REGRESSED: "Regressed",
+    Change.UNDECIDED: "Unknown",
     Change.FIXED: "Fixed",
     Change.STILL_BROKEN: "Still broken",
-    Change.REGRESSED: "Regressed",
-    Change.UNDECIDED: "Not decided",
     Change.HOLDS_NOW: "Hold now",
     Change.HOLDS: "Hold in both",
 }
-_ALWAYS = (Change.FIXED, Change.STILL_BROKEN, Change.REGRESSED)
+_ALWAYS = (Change.REGRESSED, Change.FIXED, Change.STILL_BROKEN)
+Found = tuple[Changed, ...]
 
 
-def _names(found: tuple[Changed, ...], change: Change) -> list[str]:
+def _names(found: Found, change: Change) -> list[str]:
     return [one.prop.value for one in found if one.change is change]
 
 
@@ -41,15 +50,15 @@ def _change_json(found: Changed) -> dict[str, Any]:
         "base": found.base.verdict.shown,
         "kernel": found.kernel.verdict.shown,
         "change": found.change.value,
-        "newly_broken_cells": [cell_text(cell.cell) for cell in found.cells],
+        "newly_broken_cells": [name(cell.cell) for cell in found.cells],
     }
 
 
-def as_json(result: Proved) -> str:
-    """One JSON object, schema 1: as ``check``, with the base and what changed."""
+def fields(result: Proved) -> dict[str, Any]:
+    """The JSON fields of ``prove``: as ``check``, with the base and what changed."""
     base, kernel = result.base.model, result.kernel.model
     found = changes(result)
-    fields = {
+    return {
         "kernel": label(kernel),
         "base": label(base),
         "domain": domain_json(asked_of(result.kernel, result.base)),
@@ -62,62 +71,35 @@ def as_json(result: Proved) -> str:
         "properties": [finding_json(kernel, f) for f in result.kernel.findings],
         "base_properties": [finding_json(base, f) for f in result.base.findings],
         "worse": [finding_json(kernel, f) for f in result.worse],
+        **about([kernel]),
     }
-    return answer_json("prove", fields, [kernel])
 
 
-def _limits(finding: Finding) -> str:
-    limits = sorted({cell.limit for cell in finding.cells}, reverse=True)
-    return ", ".join(size_text(limit) for limit in limits)
-
-
-def _pool(example: Counterexample) -> str:
-    point = example.point
-    if example.cell.pool_kind is PoolKind.TRANSIENT:
-        return f"transient pool at {point['pool_start']:#x}"
-    index, slots = point["start_index"], point["area_nslabs"]
-    return f"start index {index}, {slots} slots an area"
-
-
-def _base_line(finding: Finding) -> str:
-    example = finding.counterexample
-    text = f"{finding.prop.value}: {finding.verdict.shown}"
-    if finding.cells:
-        text += f" (limit {_limits(finding)})"
-    if finding.reason is not None:
-        text += f"; {finding.reason}"
-    if example is None:
-        return text
-    point, cell = example.point, example.cell
-    rank = "smallest" if example.minimum else "not proved smallest"
-    what = (
-        f"; {rank}: {point['size']} bytes at {point['orig_addr']:#x}, "
-        f"{_pool(example)}, path {cell.path.value}, page {size_text(cell.page_size)}"
-    )
-    logged = example.outcome["sz"]
-    return text + what + (f", sz {logged}" if logged is not None else "")
-
-
-def _size(finding: Finding) -> str:
-    """A verdict in a column of the table, with the size that fails."""
-    example = finding.counterexample
-    size = "" if example is None else f", {example.point['size']} bytes"
-    return f"{finding.verdict.shown}{size}"
-
-
-def _summary(found: tuple[Changed, ...]) -> list[str]:
-    """What changed: the sections, then property by base and kernel."""
+def _summary(found: Found) -> list[str]:
+    """What changed, the worst first; then property by base and kernel."""
     rows = []
-    for change, name in _SECTIONS.items():
+    for change, heading in _SECTIONS.items():
         names = _names(found, change)
         if names or change in _ALWAYS:
-            rows.append((name, ", ".join(names) or "none"))
+            rows.append((heading, ", ".join(names) or "none"))
     each = [
-        (one.prop.value, _size(one.base), _size(one.kernel), one.change.value)
+        (one.prop.value, _verdict(one.base), _verdict(one.kernel), _told(one.change))
         for one in found
     ]
     head = ("property", "base", "kernel", "change")
-    return ["What changed:", *table(rows), "", *table([head, *each]), ""]
+    return [*table(rows), "", *table([head, *each])]
+
+
+def _told(change: Change) -> str:
+    return "" if change is Change.HOLDS else _SECTIONS[change].lower()
+
+
+def _verdict(finding: Finding) -> str:
+    """A verdict in a column of the table, with the size that fails and the limits."""
+    example = finding.counterexample
+    if example is not None:
+        return f"{finding.verdict.shown} from {example.point['size']}"
+    return finding.verdict.shown
 
 
 def _same_request(finding: Finding, other: Finding) -> bool:
@@ -127,77 +109,164 @@ def _same_request(finding: Finding, other: Finding) -> bool:
     return (one.cell, one.point) == (two.cell, two.point)
 
 
-def _regression(result: Proved, found: Changed) -> list[str]:
-    """Why a property is said to have regressed."""
-    prop, lines = found.prop.value, []
-    worse, base = found.worse, label(result.base.model)
+def _regressed(result: Proved, found: Changed) -> list[tuple[str, str]]:
+    """Why a property is said to have regressed, each reason in a line."""
+    kernel, base = result.kernel.model, label(result.base.model)
+    prop, worse, rows = found.prop.value, found.worse, []
     if worse is not None and worse.verdict is Verdict.BROKEN:
-        lines.append(wrap(f"{prop}: a request that {base} handles right", "  ", "    "))
-        if _same_request(worse, found.kernel):
-            text = "it is the smallest that the kernel gets wrong, shown below"
-            lines.append(wrap(text, "    "))
-        else:
-            kind = result.kernel.domain.pool_kind
-            lines += finding_text(result.kernel.model, worse, kind)
-    for cell in found.cells:
-        text = f"{prop}: broken now, with limit {size_text(cell.limit)}, in "
-        lines.append(wrap(text + cell_text(cell.cell), "  ", "    "))
-    return lines
+        rows.append((prop, smallest(kernel, worse)))
+    if found.cells:
+        every = [cell.cell for cell in found.kernel.cells]
+        where = configurations([cell.cell for cell in found.cells], every)
+        limits = _limits(found.cells)
+        text = f"limit {limits}, which {base}'s driver does not reach: {where}"
+        rows.append((prop, text))
+    return rows
 
 
-def _regressions(result: Proved, found: tuple[Changed, ...]) -> list[str]:
-    lines = []
-    for one in found:
-        if one.change is Change.REGRESSED:
-            lines += [*_regression(result, one), ""]
-    return ["What regressed:", *lines] if lines else []
+def _limits(cells: Iterable[CellVerdict]) -> str:
+    limits = sorted({cell.limit for cell in cells}, reverse=True)
+    return ", ".join(short_size(limit) for limit in limits)
 
 
-def _undecided(found: tuple[Changed, ...]) -> list[str]:
+def _regressions(result: Proved, found: Found) -> list[str]:
+    rows = [
+        row
+        for one in found
+        if one.change is Change.REGRESSED
+        for row in _regressed(result, one)
+    ]
+    base, kernel = label(result.base.model), label(result.kernel.model)
+    head = wrap(f"Regressed, each with the smallest request that {base} handles and "
+                f"{kernel} does not:")  # fmt: skip
+    return ["", head, *table(rows)] if rows else []
+
+
+def _undecided(found: Found) -> list[str]:
     """Why nothing can be said of the properties that are not decided."""
-    lines = []
+    rows = []
     for one in found:
         asked = (one.kernel, one.worse)
         reasons = [f.reason for f in asked if f is not None and f.reason is not None]
         if one.change is Change.UNDECIDED:
             text = "; ".join(dict.fromkeys(reasons)) or "the base has no answer there"
-            lines.append(wrap(f"{one.prop.value}: {text}", "  ", "    "))
-    return ["What is not decided:", *lines, ""] if lines else []
+            rows.append((one.prop.value, text))
+    return ["", "Unknown, because:", *table(rows)] if rows else []
 
 
-def _kernel_text(result: Proved, finding: Finding) -> list[str]:
-    if finding.verdict is not Verdict.HOLDS or len(finding.cells) <= 1:
-        kind = result.kernel.domain.pool_kind
-        return [*finding_text(result.kernel.model, finding, kind), ""]
-    empty = sum(cell.verdict is Verdict.NO_REQUEST for cell in finding.cells)
-    text = f"in {len(finding.cells) - empty} cells of page, path, granule and mask"
-    text += f", limits {_limits(finding)}"
+def _fixed(result: Proved, found: Found) -> list[str]:
+    """The base's counterexamples that are gone."""
+    rows = [
+        (one.prop.value, smallest(result.base.model, one.base))
+        for one in found
+        if one.change is Change.FIXED and one.base.counterexample is not None
+    ]
+    if not rows:
+        return []
+    text = (
+        f"Fixed, each with the smallest request that broke {label(result.base.model)}:"
+    )
+    return ["", wrap(text), *table(rows)]
+
+
+def _still(result: Proved, found: Found) -> list[str]:
+    """The kernel's counterexamples, but for those shown as a regression."""
+    rows = []
+    for one in found:
+        if one.kernel.counterexample is None:
+            continue
+        shown = one.worse is not None and _same_request(one.worse, one.kernel)
+        if not (one.change is Change.REGRESSED and shown):
+            rows.append((one.prop.value, smallest(result.kernel.model, one.kernel)))
+    text = f"The smallest request that breaks {label(result.kernel.model)}:"
+    return ["", wrap(text), *table(rows)] if rows else []
+
+
+def _holding(result: Proved) -> list[str]:
+    """The limits that the kernel's driver has where everything asked holds."""
+    findings = result.kernel.findings
+    if any(finding.verdict is not Verdict.HOLDS for finding in findings):
+        return []
+    cells = [cell for finding in findings for cell in finding.cells]
+    asked = {cell.cell for cell in cells if cell.verdict is Verdict.HOLDS}
+    empty = len({cell.cell for cell in cells}) - len(asked)
+    kept = [cell for cell in cells if cell.cell in asked]
+    where = (
+        name(next(iter(asked))) if len(asked) == 1 else f"{len(asked)} configurations"
+    )
+    text = f"Proved in {where}, limit {_limits(kept)}"
     text += f"; no request in {empty} others" if empty else ""
-    return [f"{finding.prop.value}: HOLDS", wrap(text, "  "), ""]
+    return ["", wrap(f"{text}.", "", "  ")]
 
 
 def _lost_paths(result: Proved) -> list[str]:
     """A warning where the kernel was asked on fewer paths than its base."""
     before, after = ({c.path for c in r.cells} for r in (result.base, result.kernel))
     lost = ", ".join(sorted(path.value for path in before - after))
-    text = f"warning: path {lost} was asked of the base alone: see the domain"
+    text = f"warning: path {lost} was asked of the base alone, see what is left out"
     return [wrap(text, "", "  "), ""] if lost else []
 
 
-def as_text(result: Proved) -> str:
-    """``prove`` for a reader."""
+def _changed(result: Proved, found: Found) -> list[str]:
+    return [
+        *_lost_paths(result),
+        *_summary(found),
+        *_regressions(result, found),
+        *_undecided(found),
+        *_fixed(result, found),
+        *_still(result, found),
+    ]
+
+
+def _details(result: Proved, found: Found) -> list[str]:
+    """Each counterexample in full, once: of the base those that are gone."""
+    base, kernel = result.base, result.kernel
+    kind, lines = kernel.domain.pool_kind, []
+    for one in found:
+        worse = one.worse
+        if worse is None or worse.verdict is not Verdict.BROKEN:
+            continue
+        if not _same_request(worse, one.kernel):
+            lines += ["", f"Regressed from {label(base.model)}:"]
+            lines += finding_text(kernel.model, worse, kind)
+    for finding in kernel.findings:
+        lines += ["", f"{label(kernel.model)}:"]
+        lines += finding_text(kernel.model, finding, kind)
+    for one in found:
+        if one.change is Change.FIXED:
+            lines += ["", f"{label(base.model)}, fixed:"]
+            lines += finding_text(base.model, one.base, kind)
+    return lines
+
+
+def as_text(result: Proved, verbose: bool = False) -> str:
+    """``prove`` for a reader; in full where told so."""
     base, kernel = result.base.model, result.kernel.model
-    found = changes(result)
+    found, findings = changes(result), result.kernel.findings
     lines = [*title(f"prove {label(kernel)}: {result.kernel.verdict.shown}"), ""]
     lines += judged_text([kernel])
     if found:
-        lines += [*_lost_paths(result), *_summary(found)]
-        lines += [*_regressions(result, found), *_undecided(found)]
-        lines.append(f"The base, {label(base)}:")
-        lines += [wrap(_base_line(f), "  ", "    ") for f in result.base.findings]
-        lines += ["", f"The kernel, {label(kernel)}:"]
-    for finding in result.kernel.findings:
-        lines += _kernel_text(result, finding)
+        lines += [wrap(f"Compared with {label(base)}:"), "", *_changed(result, found)]
+    else:
+        rows = [(f.prop.value, f.verdict.shown) for f in findings]
+        lines += [*table(rows), *broken_lines(kernel, findings)]
+    lines += _holding(result)
+    lines += [*_details(result, found), ""] if verbose else [""]
     lines += proved_text(result.kernel)
     asked = asked_of(result.kernel, result.base)
-    return "\n".join([*lines, *domain_text(asked), *tool_text([kernel])])
+    lines += domain_text(asked) if verbose else asked_text(asked)
+    if not verbose and result.kernel.verdict is not Verdict.HOLDS:
+        lines.append(_where_more(result))
+    return "\n".join([*lines, *tool_text([kernel])])
+
+
+def _where_more(result: Proved) -> str:
+    kernel = shlex.quote(result.kernel.model.name)
+    return wrap(f"Details: --verbose, or 'bounceproof check {kernel} --property NAME'.")
+
+
+def answer(result: Proved) -> Answer:
+    """``prove`` in any format."""
+    return Answer(
+        "prove", lambda: fields(result), lambda verbose: as_text(result, verbose)
+    )

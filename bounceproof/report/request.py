@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.defaults import FIELDS
-from bounceproof.models.outcome import cases
 from bounceproof.models.pools import MADE, made_nslabs
 from bounceproof.models.request import Cell, Configured, KernelModel, Path, PoolKind
-from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
-from bounceproof.models.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown, arithmetic
-from bounceproof.report.picture import slot_set
-from bounceproof.report.text import WIDTH, table, wrap
+from bounceproof.report.picture import Slots, draw
+from bounceproof.report.text import counted, table, wrap
+from bounceproof.report.violations import (
+    Span,
+    Violation,
+    admissible,
+    best_set,
+    drawn_slots,
+    failure,
+    free_run,
+)
 
+_NONE = "''"
 _HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
 
 
@@ -89,18 +96,6 @@ def reproduce(model: KernelModel, fields: dict[str, Any]) -> str:
     return " ".join([first, *_given(model), *others])
 
 
-def _folded(words: list[str]) -> list[str]:
-    """Words as a shell command of several lines, an option with its value."""
-    lines = [f"    {words[0]}"]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) + 3 > WIDTH:
-            lines[-1] += " \\"
-            lines.append(f"        {word}")
-        else:
-            lines[-1] += f" {word}"
-    return lines
-
-
 def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
     """The request as the arithmetic takes it."""
     return Shown(
@@ -108,6 +103,7 @@ def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
         orig_addr=fields["orig_addr"],
         size=fields["size"],
         pool_start=fields["pool_start"],
+        nslabs=fields["nslabs"],
         area_nslabs=fields["nslabs"] // fields["nareas"],
         start_index=fields["start_index"],
         seg_boundary_mask=fields["seg_boundary_mask"],
@@ -115,95 +111,73 @@ def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
     )
 
 
-def _drawn_slots(shown: Shown) -> int:
-    """Slots of a slot set, or of the transient pool."""
-    if shown.cell.pool_kind is not PoolKind.TRANSIENT:
-        return shown.geometry.segsize
-    return min(shown.area_nslabs, shown.geometry.segsize)
-
-
-def _right_slots(model: KernelModel, shown: Shown, first: int) -> list[int] | None:
-    """The slots that the code's alignment test accepts; None where that is unknown."""
-    request = shown.request()
-    mapping = model.mapping(shown.cell, request)
-    try:
-        every = cases(model, shown.cell, mapping)
-    except NoSearchRule:
-        return None
-    for case in every:
-        if not bool(case.guard):
-            continue
-        area = Area(shown.pool(), Word(0, UNSIGNED_INT))
-        search = Search(case.rule, area, Word(shown.orig_addr, U64), case.comparing)
-        slots = range(first, first + _drawn_slots(shown))
-        try:
-            return [s for s in slots if bool(search.admissible(Word(s, UNSIGNED_INT)))]
-        except NoClosedForm:
-            return None
-    return None
-
-
-def _verdict(shown: Shown, outcome: dict[str, Any]) -> str:
+def _verdict(outcome: dict[str, Any]) -> str:
     if outcome["hang"]:
-        return "the search never ends"
-    if not outcome["bounced"]:
-        return (
-            "mapped in place: no bounce buffer is needed"
-            if outcome["ok"]
-            else ("refused: min_align_mask exceeds the granule")
-        )
+        return "fails: the search never ends"
+    if outcome["ok"] and not outcome["bounced"]:
+        return "mapped in place: no bounce buffer is needed"
     if outcome["ok"]:
-        return f"mapped: slot {outcome['slot']}, tlb_addr {outcome['tlb_addr']:#x}"
-    if outcome["sz"] is None and shown.cell.path is not Path.ALLOC:
-        return "fails after the bounce buffer was found"
-    return "fails: the search finds no bounce buffer"
+        return f"mapped at slot {outcome['slot']}, tlb_addr {outcome['tlb_addr']:#x}"
+    return "fails"
 
 
-def _free_run(
-    shown: Shown, right: list[int], nslots: int, taken: list[tuple[int, int]]
-) -> int | None:
-    """The first right slot from which ``nslots`` are free, in one slot set and one
-    segment of the device."""
-    shift, segsize = shown.geometry.shift, shown.geometry.segsize
-    low = shown.seg_boundary_mask >> shift
-    base = (shown.pool_start & shown.seg_boundary_mask) >> shift
-    for slot in right:
-        last = slot + nslots - 1
-        inside = slot % segsize + nslots <= _drawn_slots(shown)
-        segment = ((base + slot) & low) + nslots <= low + 1
-        used = any(a <= last and slot <= b for a, b in taken)
-        if inside and segment and not used:
-            return slot
-    return None
+def _wanted(
+    shown: Shown, right: list[int] | None, nslots: int, taken: list[Span]
+) -> range:
+    """The run that the search did not give: a free one, else from the first slot."""
+    if not right:
+        return range(0)
+    free = free_run(shown, right, nslots, taken)
+    begin = free if free is not None else min(right)
+    return range(begin, begin + nslots)
+
+
+def _drawn(
+    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
+) -> Slots | None:
+    """What to draw; None where no slot is at issue."""
+    slot, nslots, size = outcome["slot"], outcome["nslots"], drawn_slots(shown)
+    if not outcome["bounced"] or nslots is None or not size:
+        return None
+    taken = more.taken or []
+    here = best_set(shown, nslots, taken)
+    if slot is not None:
+        first = slot & ~shown.geometry.set_low
+        here = range(first, first + size)
+    right = admissible(model, shown, here)
+    if slot is None and right is None:
+        return None
+    fault = more.violation.slots(shown) if more.violation is not None else []
+    mapped = range(0) if slot is None else range(slot, slot + nslots)
+    wanted = range(0)
+    if slot is None:
+        wanted = _wanted(shown, right, nslots, taken)
+    padding = int(model.mapping(shown.cell, shown.request()).padding)
+    pads = padding >> shown.geometry.shift
+    used, drawn = tuple(taken), tuple(right or ())
+    return Slots(
+        here.start, size, mapped, pads, wanted, drawn, used, fault, shown.geometry
+    )
 
 
 def _picture(
-    model: KernelModel,
-    shown: Shown,
-    outcome: dict[str, Any],
-    taken: list[tuple[int, int]],
+    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
 ) -> list[str]:
-    if not outcome["bounced"] or outcome["nslots"] is None:
+    slots = _drawn(model, shown, outcome, more)
+    if slots is None:
         return []
-    slot, nslots = outcome["slot"], outcome["nslots"]
-    first = 0 if slot is None else slot & ~shown.geometry.set_low
-    right = _right_slots(model, shown, first)
-    padding = int(model.mapping(shown.cell, shown.request()).padding)
-    pads, size = padding >> shown.geometry.shift, _drawn_slots(shown)
-    if not size or (slot is None and right is None):
-        return []
-    free = None if slot is not None else _free_run(shown, right or [], nslots, taken)
-    drawn = slot_set(slot, nslots, right or [], pads, size, shown.geometry, free)
-    name = "slot set" if shown.cell.pool_kind is not PoolKind.TRANSIENT else "pool"
-    return ["", f"  the {name}:", *drawn]
+    transient = shown.cell.pool_kind is PoolKind.TRANSIENT
+    return ["", f"  The {'pool' if transient else 'slot set'}:", *draw(slots)]
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a request alone does not tell: slots in use (runs), or a history."""
+    """What a request alone does not tell: slots in use (runs), a history, or what it
+    breaks."""
 
     taken: list[tuple[int, int]] | None = None
     history: dict[str, Any] | None = None
+    violation: Violation | None = None
 
 
 def _every(taken: list[tuple[int, int]]) -> tuple[int, int]:
@@ -233,22 +207,66 @@ def taken_text(taken: list[tuple[int, int]]) -> str:
     return ",".join(parts)
 
 
-def _again(model: KernelModel, fields: dict[str, Any], more: Extras) -> list[str]:
-    """The command that shows it again."""
-    given = _given(model)
+def command_lines(
+    model: KernelModel, fields: dict[str, Any], more: Extras = Extras()
+) -> list[str]:
+    """The command that runs a request again, to be pasted as it stands.
+
+    One line, but for a history, which follows it.
+    """
     if more.history is not None:
-        told = json.dumps(more.history, indent=1).splitlines()
-        words = [f"bounceproof simulate {shlex.quote(model.name)}", *given]
-        lines = _folded([*words, "--history - <<'END'"])
-        return [*lines, *(f"    {line}" for line in told), "    END"]
-    words = _words(model.name, fields)
-    words[1:1] = given
+        words = ["bounceproof simulate", shlex.quote(model.name), *_given(model)]
+        line = " ".join([*words, "--history - <<'END'"])
+        return [line, json.dumps(more.history), "END"]
+    line = reproduce(model, fields)
     if more.taken is not None:
-        words.append(f"--taken {taken_text(more.taken)}")
-    return _folded(words)
+        line += f" --taken {taken_text(more.taken) or _NONE}"
+    return [line]
 
 
-def tell(
+def reproduced(
+    model: KernelModel, fields: dict[str, Any], more: Extras = Extras()
+) -> list[str]:
+    """The command that runs a request again, with its heading."""
+    return ["Reproduce:", *command_lines(model, fields, more)]
+
+
+def _facts(
+    model: KernelModel, shown: Shown, fields: dict[str, Any], outcome: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Name and value of everything that the request and the kernel's steps have."""
+    cell = shown.cell
+    kind = "" if cell.pool_kind is PoolKind.DEFAULT else f"{cell.pool_kind}, "
+    slots, areas = (counted(fields[n], w) for n, w in _POOL.items())
+    pool = (
+        f"{kind}{slots} in {areas} from {fields['pool_start']:#x}, "
+        f"seg_boundary_mask {fields['seg_boundary_mask']:#x}"
+    )
+    masks = (
+        f"path {fields['path']}, page {fields['page_size']}, "
+        f"min_align_mask {fields['min_align_mask']:#x}"
+    )
+    rows = [("request", masks), ("pool", pool), *arithmetic(model, shown)]
+    return [*rows, ("outcome", _verdict(outcome))]
+
+
+_POOL = {"nslabs": "slot", "nareas": "area"}
+
+
+def _violated(
+    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
+) -> list[tuple[str, str]]:
+    """The addresses at fault; of a request that fails by itself, why."""
+    if more.violation is None:
+        failed = not outcome["ok"] and not outcome["hang"]
+        if not failed:
+            return []
+        return [("because", failure(model, shown, outcome, more.taken or []))]
+    where = more.violation.where(shown)
+    return [("at fault", where)] if where else []
+
+
+def told(
     model: KernelModel,
     cell: Cell,
     fields: dict[str, Any],
@@ -258,22 +276,13 @@ def tell(
     """A request as text: the arithmetic, the picture, the log line, the command."""
     fields = with_pool(model, fields, outcome)
     shown = shown_of(model, cell, fields)
-    kind = "" if cell.pool_kind is PoolKind.DEFAULT else f"{cell.pool_kind}, "
-    pool = (
-        f"{kind}{fields['nslabs']} slots in {fields['nareas']} area(s) from "
-        f"{fields['pool_start']:#x}, seg_boundary_mask {fields['seg_boundary_mask']:#x}"
-    )
-    masks = (
-        f"path {fields['path']}, page {fields['page_size']}, "
-        f"min_align_mask {fields['min_align_mask']:#x}"
-    )
-    rows = [("request", masks), ("pool", pool), *arithmetic(model, shown)]
-    lines = table([*rows, ("so", _verdict(shown, outcome))])
-    lines += _picture(model, shown, outcome, more.taken or [])
+    rows = _facts(model, shown, fields, outcome)
+    lines = table(rows + _violated(model, shown, outcome, more))
+    lines += _picture(model, shown, outcome, more)
     if more.taken is not None:
         text = taken_text(more.taken) or "none"
-        lines += ["", wrap(f"in use: slots {text}", "  ", "    ")]
+        lines += ["", wrap(f"In use: slots {text}", "  ", "    ")]
     logged = kernel_line(fields, outcome, more.taken)
     if logged is not None:
-        lines += ["", "  the kernel logs:", wrap(logged, "    ")]
-    return [*lines, "", "  again:", *_again(model, fields, more)]
+        lines += ["", "  The kernel logs:", wrap(logged, "    ")]
+    return [*lines, "", *reproduced(model, fields, more)]

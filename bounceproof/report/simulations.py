@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import KernelModel, RunsItself
+from bounceproof.models.devices import Device
+from bounceproof.models.request import Cell, KernelModel, RunsItself
+from bounceproof.models.search import NotRead
+from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label, sources_json
-from bounceproof.report.request import Extras, cell_of, tell
-from bounceproof.report.text import size_both, title
+from bounceproof.report.request import Extras, cell_of, told
+from bounceproof.report.text import several, size_both, title, wrap
 from bounceproof.simulator.occupancy import Runs, simulate_taken
 from bounceproof.simulator.single import SingleRequest, simulate
 
@@ -37,22 +41,63 @@ def run_requests(
     return [_run(model, request, None) for request in requests]
 
 
-def render(
-    model: KernelModel, fields: dict[str, Any], as_json: bool, taken: Runs | None
-) -> str:
-    """Run the request in ``fields`` and tell what happened.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A request of ``device`` that was run on ``model``, and what came of it.
 
-    The pool is empty, or has one area with the slots of ``taken`` in use.
+    ``taken``: the slots that were in use, None for an empty pool.
     """
-    outcome = _run(model, SingleRequest(**fields), taken)
-    if as_json:
-        named = {"schema": 1, "command": "simulate", "kernel": label(model)}
-        more = {} if taken is None else {"taken": [list(run) for run in taken]}
-        return json.dumps({**named, **fields, **outcome, **more, **of_tree(model)})
-    cell = cell_of(fields)
-    head = title(f"simulate {label(model)}: {size_both(fields['size'])}")
-    head += judged_text([model])
-    return "\n".join([*head, *tell(model, cell, fields, outcome, Extras(taken))])
+
+    model: KernelModel
+    device: Device
+    request: dict[str, Any]
+    taken: Runs | None
+    outcome: dict[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        """The JSON fields of ``simulate``."""
+        runs = {} if self.taken is None else {"taken": [list(r) for r in self.taken]}
+        named = {"kernel": label(self.model)}
+        return {**named, **self.request, **self.outcome, **runs, **of_tree(self.model)}
+
+    def text(self) -> str:
+        """What happened, step by step."""
+        model, request, outcome = self.model, self.request, self.outcome
+        cell, more = cell_of(request), Extras(self.taken)
+        lines = title(f"simulate {label(model)}: {size_both(request['size'])}")
+        lines += [*_beyond(model, self.device, cell, request), *judged_text([model])]
+        return "\n".join([*lines, *told(model, cell, request, outcome, more)])
+
+    def answer(self) -> Answer:
+        """The same in any format."""
+        return Answer("simulate", self.fields, lambda verbose: self.text())
+
+
+def run(
+    model: KernelModel, request: dict[str, Any], taken: Runs | None, device: Device
+) -> Ran:
+    """Run the request with these fields; the pool is empty, or has one area with the
+    slots of ``taken`` in use."""
+    outcome = _run(model, SingleRequest(**request), taken)
+    return Ran(model, device, request, taken, outcome)
+
+
+def _beyond(
+    model: KernelModel, device: Device, cell: Cell, fields: dict[str, Any]
+) -> list[str]:
+    """What of the request ``device`` never sends."""
+    reasons = []
+    for name in ("size", "orig_addr"):
+        step = device.size_step if name == "size" else device.addr_step
+        if fields[name] % step:
+            reasons.append(f"{name} is no multiple of {step}")
+    with suppress(NotRead):
+        limit = device.max_size(model, cell)
+        if fields["size"] > limit:
+            reasons.append(f"the driver's limit is {size_both(limit)}")
+    if not reasons:
+        return []
+    return [wrap(f"{device.name} does not send it: {several(reasons)}.", "  "), ""]
 
 
 def of_tree(model: KernelModel) -> dict[str, Any]:

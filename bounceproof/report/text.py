@@ -1,14 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plain text that pastes into a mail at 75 columns."""
+"""Plain text that pastes into a mail at 75 columns, or fits a narrower terminal."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 WIDTH = 75
+_NARROWEST, _WIDEST = 40, 200
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 SIZE_MAX = (1 << 64) - 1
+
+
+def width() -> int:
+    """Columns to fold at: COLUMNS, those of a narrow terminal, or 75."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given[:6]) > 0:
+        return min(max(int(given[:6]), _NARROWEST), _WIDEST)
+    if sys.stdout is None or sys.stdout.closed or not sys.stdout.isatty():
+        return WIDTH
+    return min(max(shutil.get_terminal_size().columns, _NARROWEST), WIDTH)
 
 
 def size_text(size: int) -> str:
@@ -27,11 +41,34 @@ def size_both(size: int) -> str:
     return text if text.endswith("bytes") or size == SIZE_MAX else f"{text} ({size})"
 
 
+def short_size(size: int) -> str:
+    """A size as options take it: ``252K``; of the largest, ``none``: no limit."""
+    if size == SIZE_MAX:
+        return "none"
+    for factor, unit in _UNITS:
+        if size >= factor and size % factor == 0:
+            return f"{size // factor}{unit[0]}"
+    return str(size)
+
+
+def several(words: Iterable[str]) -> str:
+    """Words as a sentence names them: ``a, b and c``."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: ``1 slot``, ``2 slots``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
 def wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
-    """Fold ``text`` at 75 columns; continuation lines get ``hanging``."""
+    """Fold ``text`` at :func:`width`; continuation lines get ``hanging``."""
     return textwrap.fill(
         " ".join(text.split()),
-        WIDTH,
+        width(),
         initial_indent=indent,
         subsequent_indent=indent if hanging is None else hanging,
         break_long_words=False,
@@ -40,7 +77,7 @@ def wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]], indent: str = "  ") -> list[str]:
-    """Rows as columns, two blanks apart, the last one folded at 75 columns."""
+    """Rows as columns, two blanks apart, the last one folded at :func:`width`."""
     if not rows:
         return []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
@@ -57,4 +94,4 @@ def table(rows: Sequence[tuple[str, ...]], indent: str = "  ") -> list[str]:
 
 def title(text: str) -> list[str]:
     """A heading underlined."""
-    return [text, "-" * min(len(text), WIDTH)]
+    return [text, "-" * min(len(text), width())]

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from bounceproof.report.domain import Asked, asked_of, domain_json
-from bounceproof.report.judged import answer_json, judged_text, tool_text
-from bounceproof.report.request import reproduce
+from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about, judged_text, tool_text
+from bounceproof.report.request import reproduced
 from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.ask import Checked
 from bounceproof.solver.confirm import single_request
@@ -15,12 +16,6 @@ from bounceproof.solver.properties import MEANING
 from bounceproof.solver.theorem import CONDITIONS, Side, Theorem, Theorems
 from bounceproof.solver.verdict import Verdict
 
-_WORDS = {
-    Verdict.HOLDS: "TRUE",
-    Verdict.BROKEN: "FALSE",
-    Verdict.UNKNOWN: "NOT DECIDED",
-    Verdict.DISAGREE: "SOLVER AND SIMULATOR DISAGREE",
-}
 STATEMENT = (
     "For every granule G of 2 KiB or more and every min_align_mask m = 2^k - 1 below "
     "G, every request that an untrusted device sends through dma-iommu, of any size "
@@ -59,8 +54,8 @@ def _theorem_json(result: Theorems, theorem: Theorem) -> dict[str, Any]:
     }
 
 
-def as_json(results: list[Theorems]) -> str:
-    """One JSON object, schema 1."""
+def fields(results: list[Theorems]) -> dict[str, Any]:
+    """The JSON fields of ``theorem``."""
     kernels = [
         {
             "kernel": result.model.name,
@@ -69,12 +64,12 @@ def as_json(results: list[Theorems]) -> str:
         }
         for result in results
     ]
-    fields = {
+    return {
         "statement": STATEMENT,
         "conditions": {c.name: c.text for c in CONDITIONS},
         "kernels": kernels,
+        **about([result.model for result in results]),
     }
-    return answer_json("theorem", fields, [result.model for result in results])
 
 
 def _asked(result: Theorems) -> Asked:
@@ -87,9 +82,9 @@ def _repair(theorem: Theorem) -> list[str]:
         return []
     if not theorem.weakest:
         return [
-            "    none of the side conditions tried, alone or in pairs, makes it true"
+            "    none of the side conditions tried, alone or in pairs, makes it hold"
         ]
-    lines = ["    true if one of these holds, and none of them can be weakened here:"]
+    lines = ["    holds under one of these conditions, none of which can be weakened:"]
     sides = theorem.weakest
     return lines + [
         wrap(f"- {_side_text(side)}", "      ", "        ") for side in sides
@@ -98,10 +93,10 @@ def _repair(theorem: Theorem) -> list[str]:
 
 def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
     finding, example = theorem.finding, theorem.finding.counterexample
-    lines = [f"  {finding.prop.value}: {_WORDS[finding.verdict]}"]
+    lines = [f"  {finding.prop.value}: {finding.verdict.shown}"]
     if finding.reason is not None:
         lines.append(wrap(finding.reason, "    "))
-    request = _request(result, theorem)
+    request, shown = _request(result, theorem), list[str]()
     if example is not None and request is not None:
         point, cell = example.point, example.cell
         kind = "smallest" if example.minimum else "a"
@@ -113,9 +108,8 @@ def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
         )
         lines.append(wrap(text, "    ", "      "))
         if finding.confirmed:
-            command = reproduce(result.model, request)
-            lines.append(wrap(command, "      ", "        "))
-    return lines + _repair(theorem)
+            shown = ["", *reproduced(result.model, request), ""]
+    return lines + _repair(theorem) + shown
 
 
 def as_text(results: list[Theorems]) -> str:
@@ -134,3 +128,8 @@ def as_text(results: list[Theorems]) -> str:
     lines += [wrap(f"{p.value}: {MEANING[p]}", "  ", "    ") for p in asked]
     lines += tool_text(models)
     return "\n".join(lines)
+
+
+def answer(results: list[Theorems]) -> Answer:
+    """``theorem`` in any format."""
+    return Answer("theorem", lambda: fields(results), lambda verbose: as_text(results))

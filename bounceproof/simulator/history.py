@@ -72,14 +72,15 @@ class Machine:
         self.transient = TransientPools(state, config)
         self.bytes = Bouncer(state, self.memory, self._report)
         self.live: dict[str | int, Mapping] = {}
-        self.broken: list[dict[str, str]] = []
+        self.broken: list[dict[str, Any]] = []
         self.stopped: str | None = None
         self.fault = self.pool.invariant()
         self._names: set[str | int] = set()
         self._count = 0
 
-    def _report(self, prop: str, text: str) -> None:
-        self.broken.append({"property": prop, "text": text})
+    def _report(self, prop: str, text: str, *spans: tuple[int, int]) -> None:
+        where = {"spans": [list(span) for span in spans]} if spans else {}
+        self.broken.append({"property": prop, "text": text, **where})
 
     def run(self, operation: Operation) -> Record:
         """Run one operation: ``op``, ``mapping``, ``outcome`` (of a map: the JSON

@@ -8,8 +8,7 @@ v6.18) of drivers/iommu/dma-iommu.c; v5.10 to v7.3.  64-bit kernels: no highmem.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from bounceproof.models.constants import IO_TLB_SIZE
 from bounceproof.models.state import (
@@ -25,10 +24,24 @@ from bounceproof.simulator.compile import signed64, unsigned64
 from bounceproof.simulator.history_types import FOR_CPU, WORD_MAX, Mapping
 from bounceproof.simulator.memory import OriginalMemory
 
-Report: TypeAlias = Callable[[str, str], None]
-
 LOW: Final = IO_TLB_SIZE - 1
 INVALID: Final = WORD_MAX
+
+
+class Report(Protocol):
+    """Hears that a property is broken: its name, how, and the addresses at fault, each
+    run of them from first to end."""
+
+    def __call__(self, prop: str, text: str, *spans: tuple[int, int]) -> None: ...
+
+
+def outside(
+    inner: tuple[int, int], outer: tuple[int, int]
+) -> tuple[tuple[int, int], ...]:
+    """The addresses of ``inner`` that are not in ``outer``, each from first to end."""
+    before = inner[0], min(inner[1], outer[0])
+    after = max(inner[0], outer[1]), inner[1]
+    return tuple(span for span in (before, after) if span[0] < span[1])
 
 
 def iommu_range(tlb_addr: int, size: int, granule: int) -> tuple[int, int]:
@@ -140,6 +153,7 @@ class Bouncer:
                 "inbounds",
                 f"{what} touches pool addresses {low:#x} to {high:#x}, the mapping's "
                 f"slots are {first:#x} to {end:#x}",
+                *outside((low, high), (first, end)),
             )
 
     def zero(self, mapping: Mapping) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from bounceproof.simulator import history_slots as hs
-from bounceproof.simulator.history_bytes import Report
+from bounceproof.simulator.history_bytes import Report, outside
 from bounceproof.simulator.history_pool import LivePool
 from bounceproof.simulator.history_types import Mapping
 from bounceproof.simulator.memory import Bytes, OriginalMemory
@@ -59,6 +59,7 @@ def owned(report: Report, pool: LivePool, mapping: Mapping) -> None:
             "owned",
             f"the device reaches {low:#x} to {high:#x}, the mapping's slots are "
             f"{first:#x} to {end:#x}",
+            *outside((low, high), (first, end)),
         )
 
 
@@ -71,6 +72,7 @@ def exclusive(report: Report, mapping: Mapping, live: Iterable[Mapping]) -> None
             report(
                 "exclusive",
                 f"{first:#x} to {last:#x} belongs to mapping {other.name} too",
+                (first, last),
             )
 
 
@@ -101,6 +103,7 @@ def padding_clean(report: Report, pool: LivePool, mapping: Mapping) -> None:
             report(
                 "clean",
                 f"{len(stale)} stale bytes in the padding from {first:#x} to {last:#x}",
+                (first, last),
             )
 
 

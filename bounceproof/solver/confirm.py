@@ -237,20 +237,23 @@ def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
     return {"machine": machine, "ops": [*ops, {"op": "unmap", "mapping": "m"}]}
 
 
-def _shown_by_history(
-    prop: Property, model: KernelModel, cell: Cell, point: Point
-) -> bool:
+def records_of(model: KernelModel, history: dict[str, Any]) -> list[dict[str, Any]]:
+    """What ``model`` does in a history of :func:`history_of`, call by call."""
     from bounceproof.simulator.history import run_history
     from bounceproof.simulator.history_types import complete_history
 
-    history = history_of(prop, cell, point)
     machine, ops = history["machine"], history["ops"]
     if isinstance(model, RunsHistories):
-        records = model.run_history(*complete_history(machine, ops))
-    elif isinstance(model, BuiltinKernel):
-        records = run_history(model.state, machine, ops)
-    else:
-        return False
+        return model.run_history(*complete_history(machine, ops))
+    if isinstance(model, BuiltinKernel):
+        return run_history(model.state, machine, ops)
+    return []
+
+
+def _shown_by_history(
+    prop: Property, model: KernelModel, cell: Cell, point: Point
+) -> bool:
+    records = records_of(model, history_of(prop, cell, point))
     return any(b["property"] == prop.value for r in records for b in r["broken"])
 
 

@@ -70,11 +70,11 @@ def _another(
 
 
 def _also(cell: Cell, point: Point) -> str:
-    granule = f", granule {cell.granule}" if cell.path.has_granule else ""
+    granule = f", granule {cell.granule >> 10}K" if cell.path.has_granule else ""
     return (
         f"not only at orig_addr 0: {point['size']} bytes at {point['orig_addr']:#x} "
-        f"break it too, with start index {point['start_index']}, page "
-        f"{cell.page_size}, path {cell.path.value}{granule}"
+        f"break it too, with start index {point['start_index']}, path "
+        f"{cell.path.value}{granule}, {cell.page_size >> 10}K pages"
     )
 
 

@@ -18,7 +18,7 @@ from bounceproof.solver.properties import EXTRAS, Property
 
 LEADING = ("size", "orig_addr", "start_index")
 NO_REQUEST = "no request is in the domain"
-NO_CELL = "no cell is in the domain"
+NO_CELL = "no configuration is in the domain"
 
 
 class Verdict(StrEnum):

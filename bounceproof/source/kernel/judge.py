@@ -54,6 +54,16 @@ class Live:
         }
 
 
+_SLOTS = "the mapping's slots are"
+
+
+def _outside(inner: Bytes, outer: Bytes) -> list[Bytes]:
+    """What of ``inner`` is not in ``outer``."""
+    before = inner[0], min(inner[1], outer[0])
+    after = max(inner[0], outer[1]), inner[1]
+    return [span for span in (before, after) if span[0] < span[1]]
+
+
 def _inside(inner: Bytes, outer: Bytes) -> bool:
     return inner[0] >= inner[1] or outer[0] <= inner[0] <= inner[1] <= outer[1]
 
@@ -80,11 +90,12 @@ class Judge:
     ) -> None:
         self._geometry = geometry
         self._cell, self._start = cell, machine["pool_start"]
-        self.broken: list[dict[str, str]] = []
+        self.broken: list[dict[str, Any]] = []
 
-    def report(self, prop: str, text: str) -> None:
-        """Note one broken property."""
-        self.broken.append({"property": prop, "text": text})
+    def report(self, prop: str, text: str, *spans: Bytes) -> None:
+        """Note one broken property; ``spans`` are the addresses at fault."""
+        where = {"spans": [list(span) for span in spans]} if spans else {}
+        self.broken.append({"property": prop, "text": text, **where})
 
     def invariant(self, lists: list[int]) -> str | None:
         """The first slot whose list[] the free slots do not explain."""
@@ -124,7 +135,8 @@ class Judge:
         slots = self._slots(live)
         for reached in self.reach(live):
             if not _inside(reached, slots):
-                self.report("owned", f"the device reaches {_text(reached)}")
+                text = f"the device reaches {_text(reached)}, {_SLOTS} {_text(slots)}"
+                self.report("owned", text, *_outside(reached, slots))
         self._exclusive(live, slots, others, before)
         changed = {i for i, now in enumerate(after) if not now and before[i]}
         if changed != set(live.taken):
@@ -142,13 +154,17 @@ class Judge:
     ) -> None:
         held = self._handed_out(live)
         if not _inside(held, slots):
-            self.report("exclusive", f"the caller may use {_text(held)}")
+            text = f"the caller may use {_text(held)}, {_SLOTS} {_text(slots)}"
+            self.report("exclusive", text, *_outside(held, slots))
         in_use = [slot for slot in live.taken if not before[slot]]
         if in_use:
             self.report("exclusive", f"slot {in_use[0]} was in use already")
         for other in others.values():
             if other.bounced and _meet(held, self._handed_out(other)):
-                self.report("exclusive", f"shared with mapping '{other.name}'")
+                theirs = self._handed_out(other)
+                both = max(held[0], theirs[0]), min(held[1], theirs[1])
+                text = f"{_text(both)} belongs to mapping {other.name} too"
+                self.report("exclusive", text, both)
 
     def _copies_inside(self, live: Live, run: Run) -> None:
         slots, original = (
@@ -162,7 +178,8 @@ class Judge:
                 self.report("inbounds", f"a copy from {source:#x} to {_text(sides[0])}")
         for at, size in run.fills:
             if not _inside((at, at + size), slots):
-                self.report("inbounds", f"zeroes {_text((at, at + size))}")
+                text = f"zeroes {_text((at, at + size))}, {_SLOTS} {_text(slots)}"
+                self.report("inbounds", text, *_outside((at, at + size), slots))
 
     def _clean(self, live: Live) -> None:
         data, run = live.data, live.run
@@ -170,7 +187,8 @@ class Judge:
         for first, end in self.reach(live):
             for padding in ((first, data[0]), (data[1], end)):
                 if not any(_inside(padding, fill) for fill in [(0, 0), *fills]):
-                    self.report("clean", f"nothing was written to {_text(padding)}")
+                    text = f"nothing was written to the padding {_text(padding)}"
+                    self.report("clean", text, padding)
         whole = (data[0], live.orig_addr, live.size)
         wiped = any(_meet(fill, data) for fill in fills)
         if whole not in run.copies or wiped:
