@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import (
     NUMBER,
     device_of,
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     from bounceproof.audit.run import Line, Progress
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        VERDICTS, "bounceproof audit --kernel v6.12 --page-size 4K --path direct"
+    )
+)
 @click.option(
     "--kernel",
     "kernels",

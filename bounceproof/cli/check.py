@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import pool_kind_option, request_options
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
@@ -23,7 +24,13 @@ from bounceproof.cli.subjects import (
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        VERDICTS,
+        "bounceproof check v6.9 --page-size 64K --property fits",
+        properties=True,
+    )
+)
 @click.argument("kernel")
 @kernel_options
 @request_options
@@ -50,9 +57,6 @@ def check(
     """Check the contract of KERNEL.
 
     An option fixes a field; what is left out ranges over its whole domain.
-
-    Exit codes: 0 every property holds, 1 one is broken, 2 usage or input, 3 unknown,
-    4 an error of bounceproof's own; the highest one where several apply.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import request_options, timeout_option
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import domain_of
@@ -14,7 +15,12 @@ from bounceproof.cli.subjects import kernel_options, model_of, tree_model
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {**VERDICTS, 0: "the same", 1: "they differ"},
+        "bounceproof conform v6.12.107 ~/linux --path direct --page-size 4K",
+    )
+)
 @click.argument("kernel")
 @click.argument("tree")
 @kernel_options
@@ -34,9 +40,6 @@ def conform(
 
     Decision by decision and for all inputs, or the smallest input on which they
     differ.  --page-size, --granule, --path and --min-align-mask narrow it down.
-
-    Exit codes: 0 the same, 1 they differ, 2 usage or input, 3 unknown, 4 an error of
-    bounceproof's own.
     """
     built, read = model_of(kernel), tree_model(tree, patches, settings)
     from bounceproof.report import conformance

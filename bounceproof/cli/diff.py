@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import pool_kind_option, request_options
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
@@ -19,7 +20,12 @@ from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {**VERDICTS, 0: "the two agree on the whole domain", 1: "they differ"},
+        "bounceproof diff v6.9 v6.10 --page-size 4K --path iommu",
+    )
+)
 @click.argument("a")
 @click.argument("b")
 @kernel_options
@@ -43,9 +49,6 @@ def diff(
     request counts if at least one of the two drivers may send it.  Classes exclude
     each other and cover every difference.  --property names what mappings are judged
     by; aligned if left out.  --patch is applied to B.
-
-    Exit codes: 0 the two agree on the whole domain, 1 they differ, 2 usage or input,
-    3 unknown, 4 an error of bounceproof's own.
     """
     interpret_single_requests()
     models = [model_of(a, (), settings if is_tree(a) else ())]

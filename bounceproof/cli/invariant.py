@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import device_of, state_of, timeout_option
-from bounceproof.cli.output import output_options, show
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import interpret_single_requests
 from bounceproof.cli.subjects import is_tree, kernel_options, model_of
 from bounceproof.report.formats import Output
@@ -14,7 +15,7 @@ from bounceproof.report.formats import Output
 POOLS = ("whole", "partial")
 
 
-@click.command()
+@click.command(epilog=ending(VERDICTS, "bounceproof invariant v6.12"))
 @click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
 @kernel_options
 @click.option(
@@ -66,11 +67,12 @@ def invariant(
     from bounceproof.solver.verdict import exit_code
 
     shape, domain = PoolShape(pool), Domain(device)
-    results = [
-        histories(states[name], shape, domain, timeout)
-        if name in states
-        else tree_histories(trees[name], shape, domain, timeout)
-        for name in names
-    ]
+    with waiting() as watch:
+        results = [
+            histories(states[name], shape, domain, timeout, watch)
+            if name in states
+            else tree_histories(trees[name], shape, domain, timeout, watch)
+            for name in names
+        ]
     show(report.answer(results), output)
     return exit_code(result.verdict for result in results)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import click
 
+from bounceproof.cli.help import LISTS, ending
 from bounceproof.cli.output import output_options, show
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(epilog=ending(LISTS, "bounceproof kernels"))
 @click.option("--details", is_flag=True, help="Show every decision point.")
 @output_options("kernels")
 def kernels(details: bool, output: Output) -> int:

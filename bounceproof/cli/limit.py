@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import (
     NUMBER,
     pool_kind_option,
@@ -19,7 +20,12 @@ from bounceproof.cli.subjects import kernel_options, model_of
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {**VERDICTS, 0: "the driver's limit is safe", 1: "it is too high somewhere"},
+        "bounceproof limit v6.9 --path direct --page-size 4K",
+    )
+)
 @click.argument("kernel")
 @kernel_options
 @request_options
@@ -41,9 +47,6 @@ def limit(
     Asks which sizes an empty pool always satisfies, whatever the driver's limit; shows
     the driver's beside it.  Areas of one slot set, where the search may give up early,
     are asked about apart unless --nslabs or --nareas is given.
-
-    Exit codes: 0 the driver's limit is safe everywhere, 1 it is too high somewhere,
-    2 usage or input, 3 unknown, 4 an error of bounceproof's own.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)

@@ -39,8 +39,8 @@ COMMANDS = {
     "invariant": "Prove that every history of calls keeps list[] and used right.",
     "capacity": "What a pool carries whatever came before; how large it must be.",
     "conform": "Prove that a built-in kernel and a tree's C code compute the same.",
-    "bisect": "Find the commit of a tree that broke or mended a property.",
-    "audit": "Ask every property of every kernel in every cell; keep the answers.",
+    "bisect": "Find the commit of a tree that broke or fixed a property.",
+    "audit": "Ask every property of every kernel; keep the answers.",
     "explain": "Say which requests print the swiotlb messages of a kernel log.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
@@ -120,9 +120,17 @@ def bounceproof() -> None:
     (~/linux), a git revision of one (~/linux@v6.8-rc4), a source archive.
     Numbers are decimal or 0x..., sizes with K, M, G.
 
-    Exit codes: 0 holds, 1 broken, 2 usage or input, 3 unknown, 4 an error of
-    bounceproof's own, such as solver and simulator in disagreement; the
-    highest one where several apply.
+    \b
+    Exit codes:
+      0  holds          1  broken         2  usage or input
+      3  unknown        4  an error of bounceproof's own
+    The highest one where several apply.
+
+    \b
+    Examples:
+      bounceproof check v6.9
+      bounceproof prove ~/linux --patch series.mbox --fail-on regression
+      bounceproof COMMAND --help
     """
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,11 +71,15 @@ def show(answer: Answer, output: Output) -> None:
     say(render(answer, output))
 
 
-def waiting() -> StatusLine:
-    """The line for who waits at a terminal, unless ``--quiet`` was given."""
+def waiting(beside_output: bool = False) -> StatusLine:
+    """The line for who waits at a terminal, unless ``--quiet`` was given.
+
+    ``beside_output``: none either where answers go to that terminal in the meantime.
+    """
     from bounceproof.cli.main import Invocation
     from bounceproof.report.progress import StatusLine
 
     invocation = click.get_current_context().find_root().obj
     quiet = isinstance(invocation, Invocation) and invocation.quiet
+    quiet = quiet or (beside_output and sys.stdout.isatty())
     return StatusLine(quiet=quiet)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import pool_kind_option, request_options
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
@@ -20,7 +21,16 @@ from bounceproof.errors import InputError
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {
+            **VERDICTS,
+            1: "one is broken; with --fail-on regression: one regressed",
+        },
+        "bounceproof prove v6.6+nicolin-v1-1+nicolin-v1-2 --property fits",
+        properties=True,
+    )
+)
 @click.argument("kernel")
 @kernel_options
 @request_options
@@ -50,10 +60,6 @@ def prove(
     request that the base handles and KERNEL does not, or one that only KERNEL's driver
     may send, in a cell that holds in the base.  Then the base's counterexamples, and
     whether each property holds in KERNEL.
-
-    Exit codes: 0 every property holds, 1 one is broken, 2 usage or input, 3 unknown,
-    4 an error of bounceproof's own; the highest one where several apply.  With
-    --fail-on regression: 0 nothing regressed, 1 something did, 3 that is not known.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)

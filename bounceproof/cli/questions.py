@@ -16,19 +16,16 @@ from bounceproof.cli.options import (
     option_error,
     timeout_option,
 )
+from bounceproof.models.contract import Property
 from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.validate import BadInput, validate_for, validate_pool
 
 if TYPE_CHECKING:
     from bounceproof.solver.domain import Domain
-    from bounceproof.solver.properties import Property
 
 F = TypeVar("F", bound=Callable[..., Any])
-PROPERTIES = (
-    *("fits", "finds", "halts", "aligned", "owned"),
-    *("exclusive", "inbounds", "returned", "clean"),
-)
+PROPERTIES = tuple(prop.value for prop in Property)
 
 
 def question_options(command: F) -> F:
@@ -88,6 +85,5 @@ def _sendable(device: Device, options: dict[str, Any]) -> None:
 
 def properties_of(names: tuple[str, ...]) -> list[Property]:
     """The properties asked for, all of them where none is named."""
-    from bounceproof.solver.properties import Property
 
     return [Property(name) for name in dict.fromkeys(names or PROPERTIES)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bounceproof.cli.help import INPUT, OURS, ending
 from bounceproof.cli.options import (
     device_of,
     no_granule,
@@ -18,7 +19,7 @@ from bounceproof.cli.options import (
     pool_kind_option,
     request_options,
 )
-from bounceproof.cli.output import output_options, show
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import interpret_single_requests
 from bounceproof.cli.streams import say_bytes, standard_input
 from bounceproof.cli.subjects import kernel_options, model_of
@@ -29,7 +30,18 @@ from bounceproof.models.validate import BadInput
 from bounceproof.report.formats import Output
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {
+            0: "it was run",
+            1: "a history broke a property, or --fail-on failed and it did",
+            2: INPUT,
+            3: "the code of a tree cannot be read",
+            4: OURS,
+        },
+        "bounceproof simulate v6.9 --orig-addr 0x4 --size 197120",
+    )
+)
 @click.argument("kernel")
 @kernel_options
 @request_options
@@ -68,18 +80,6 @@ def simulate(
     option is as on the machine of the 2024 thread: 64 KiB pages and granule, path
     iommu, the nvme mask of KERNEL, a pool of 32768 slots in one area at 0xbd800000,
     start index 0, orig_addr 0x200, 512 bytes.  A history has its own machine.
-
-    \b
-    Exit codes:
-      0  it was run: a request's "ok" says whether it was mapped
-      1  a history broke a property, or with --fail-on failed a request was
-         not mapped
-      2  usage or input
-      4  an error of bounceproof's own
-
-    \b
-    Example:
-      bounceproof simulate v6.9 --orig-addr 0x4 --size 197120
     """
     _conflicts(batch, taken, history, fail_on, output, options)
     device = device_of(options.pop("device_name"))
@@ -87,7 +87,8 @@ def simulate(
     if batch is not None:
         from bounceproof.report.batches import answer_lines
 
-        answer_lines(_opened(batch), say_bytes, model, device, options)
+        with waiting(beside_output=True) as watch:
+            answer_lines(_opened(batch), say_bytes, model, device, options, watch)
         return 0
     interpret_single_requests()
     if history is not None:

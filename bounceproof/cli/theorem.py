@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import NUMBER, device_of, timeout_option
-from bounceproof.cli.output import output_options, show
+from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     PROPERTIES,
     interpret_single_requests,
@@ -18,7 +19,9 @@ from bounceproof.report.formats import Output
 DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 
 
-@click.command()
+@click.command(
+    epilog=ending(VERDICTS, "bounceproof theorem v6.9 --property fits --granule 64K")
+)
 @click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
 @click.option(
     "--property",
@@ -57,7 +60,7 @@ def theorem(
     from bounceproof.models.validate import BadInput, validate_for
     from bounceproof.report import theorems as report
     from bounceproof.solver import theorem as solver
-    from bounceproof.solver.verdict import exit_code
+    from bounceproof.solver.verdict import exit_code, told
 
     given = {
         "page_size": page_size,
@@ -81,6 +84,10 @@ def theorem(
     except BadInput as error:
         raise option_error(error) from None
     asked = properties_of(properties)
-    results = [solver.theorems(m, domain, asked, timeout) for m in models]
+    with waiting() as watch:
+        results = [
+            solver.theorems(m, domain, asked, timeout, told(watch, "", n, len(models)))
+            for n, m in enumerate(models)
+        ]
     show(report.answer(results), output)
     return exit_code(t.finding.verdict for r in results for t in r.theorems)

@@ -24,6 +24,7 @@ from bounceproof.models.validate import BadInput
 from bounceproof.report.judged import label
 from bounceproof.report.simulations import run_requests
 from bounceproof.simulator.single import SingleRequest
+from bounceproof.solver.watch import Watch, unwatched
 
 _CHUNK = 1 << 18
 _LONGEST = 1 << 20
@@ -134,6 +135,7 @@ def answer_lines(
     model: KernelModel,
     device: Device,
     options: Mapping[str, Any],
+    watch: Watch = unwatched,
 ) -> None:
     """Answer every line of the file descriptor ``source`` by ``write``.
 
@@ -145,5 +147,6 @@ def answer_lines(
         work, trouble = _parsed(reader, lines)
         if work:
             write("".join(f"{text}\n" for text in _answers(work)).encode())
+        watch(f"{reader.number} lines answered")
         if trouble is not None:
             raise trouble

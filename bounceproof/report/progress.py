@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+import threading
 from contextlib import suppress
 from time import monotonic
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+from weakref import WeakSet
+
+from bounceproof.solver.watch import STOPS_AT_FORK
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FIRST = 1.0
 """Seconds before anything is shown."""
-OFTEN = 0.1
-"""Seconds between two lines, at least."""
+OFTEN = 0.25
+"""Seconds between two lines."""
 _FEW = 3
 """Answers before anything is said of the time left."""
 _BAR = 20
@@ -38,17 +44,23 @@ class StatusLine:
     """Shows on ``stream`` what is done, after a second; nothing where that is no
     terminal, or ``quiet``.
 
-    As a context manager it takes the line away at the end.
+    As a context manager it keeps the time, and takes the line away at the end.
     """
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._quiet = quiet
         self._started = monotonic()
-        self._last = self._started + FIRST - OFTEN
+        self._heard: tuple[str, int, int] = ("", 0, 0)
         self._shown = False
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._console: Console | None = None
 
     def __enter__(self) -> StatusLine:
+        if self.seen:
+            _LINES.add(self)
+            self._tick()
         return self
 
     def __exit__(
@@ -57,55 +69,100 @@ class StatusLine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        _LINES.discard(self)
+        self.pause()
         self.clear()
 
     @property
     def seen(self) -> bool:
-        """Whether anybody watches."""
-        return not self._quiet and self._stream is not None and self._stream.isatty()
+        """Whether anybody watches: a terminal that can take a line back."""
+        terminal = self._stream is not None and self._stream.isatty()
+        return not self._quiet and terminal and os.environ.get("TERM") != "dumb"
 
     def __call__(self, text: str, done: int = 0, asked: int = 0) -> None:
-        """Show ``text``, the seconds since the start and, of ``asked`` questions of
-        which ``done`` are answered, what is left."""
-        now = monotonic()
-        if not self.seen or now - self._last < OFTEN:
-            return
-        self._last, took = now, now - self._started
-        parts = [text, f"{round(took)} s"]
-        if asked:
-            parts.insert(0, f"{done} of {asked} questions")
-            left = time_left(done, asked, took)
-            parts += [left] if left is not None else []
-        self._write(f"{_bar(done, asked)}{', '.join(part for part in parts if part)}")
-        self._shown = True
+        """Show ``text``, and that of ``asked`` questions ``done`` are answered."""
+        self._heard = text, min(done, asked), asked
 
     def counted(self, done: int, asked: int) -> None:
-        """Show that ``done`` of ``asked`` questions are answered."""
-        if asked:
-            self("", done, asked)
+        """Show that of ``asked`` questions ``done`` are answered."""
+        self("", done, asked)
 
     def clear(self) -> None:
         """Take the line away."""
         if self._shown:
-            self._write("")
             self._shown = False
+            self._write("\r\x1b[K")
+
+    def pause(self) -> None:
+        """Stop keeping the time, until :meth:`resume`."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._ended.set()
+            thread.join()
+
+    def resume(self) -> None:
+        """Keep the time again."""
+        if self._thread is None:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._ended.clear()
+        self._thread = threading.Thread(
+            target=self._run, name=STOPS_AT_FORK, daemon=True
+        )
+        self._thread.start()
+
+    def _run(self) -> None:
+        wait = max(self._started + FIRST - monotonic(), 0)
+        while not self._ended.wait(wait):
+            self._write(f"\r\x1b[K{self._line()}")
+            self._shown, wait = True, OFTEN
+
+    def _line(self) -> str:
+        """What was heard last and the time, as a bar and text that fit the line."""
+        from rich.console import Console
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        if self._console is None:
+            self._console = Console(file=self._stream, highlight=False)
+        console, (text, done, asked) = self._console, self._heard
+        took = monotonic() - self._started
+        parts = [text, f"{round(took)} s"]
+        bar = _BAR if asked and console.width > 2 * _BAR else 0
+        if asked:
+            parts.insert(0, f"{done} of {asked} questions")
+            parts.append(time_left(done, asked, took) or "")
+        told = Text(", ".join(part for part in parts if part), style="dim")
+        told.truncate(max(console.width - bar - 2, 1))
+        with console.capture() as drawn:
+            if bar:
+                progress = ProgressBar(asked, done, bar, complete_style="cyan")
+                console.print(progress, end="")
+                console.print(" ", end="")
+            console.print(told, end="", no_wrap=True)
+        return drawn.get().replace("\n", " ")
 
     def _write(self, text: str) -> None:
-        room = max(shutil.get_terminal_size().columns - 1, 1)
         with suppress(OSError, ValueError):
-            self._stream.write(f"\r\x1b[K{_shaded(text[:room])}")
+            self._stream.write(text)
             self._stream.flush()
 
 
-def _bar(done: int, asked: int) -> str:
-    if not asked:
-        return ""
-    full = _BAR * done // asked
-    return f"[{'=' * full}{' ' * (_BAR - full)}] "
+_LINES: WeakSet[StatusLine] = WeakSet()
 
 
-def _shaded(text: str) -> str:
-    """``text`` dimmed, unless NO_COLOR is set."""
-    if not text or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return text
-    return f"\x1b[2m{text}\x1b[0m"
+def _before_fork() -> None:
+    for line in list(_LINES):
+        line.pause()
+
+
+def _after_fork() -> None:
+    for line in list(_LINES):
+        line.resume()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_LINES.clear
+    )

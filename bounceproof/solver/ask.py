@@ -47,6 +47,7 @@ from bounceproof.solver.verdict import (
     Verdict,
     Watch,
     exit_code,
+    numbered,
     overall,
     told,
     unwatched,
@@ -300,12 +301,11 @@ def check_kernel(
     """
     domains = parts_of(domain, len(properties))
     if len(domains) > 1:
-        watch(f"{len(properties)} properties")
 
-        def part(own: Domain) -> tuple[Finding, ...]:
-            return _check(model, own, properties, seconds, unwatched).findings
+        def part(own: Domain, hears: Watch) -> tuple[Finding, ...]:
+            return _check(model, own, properties, seconds, hears).findings
 
-        found = ask_apart(part, domains)
+        found = ask_apart(part, domains, watch)
         if found is not None:
             each = zip(*found, strict=True)
             findings = tuple(together(list(parts)) for parts in each)
@@ -328,6 +328,8 @@ def _check(
         return Checked(model, domain, unanswered)
     findings: list[Finding] = []
     directed, ends = cache(partial(_directed, model, domain)), _ends(model)
+    questions = sum(applies(p, c.path) for p in properties for c, _ in every)
+    watch = numbered(watch, questions)
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -476,8 +478,9 @@ def prove_kernel(
     if base == kernel:
         only = check_kernel(base, domain, properties, seconds, watch)
         return Proved(only, only, ())
-    before = check_kernel(base, domain, properties, seconds, told(watch, "base"))
-    after = check_kernel(kernel, domain, properties, seconds, told(watch, "kernel"))
+    first, then = told(watch, "base", 0, 2), told(watch, "kernel", 1, 2)
+    before = check_kernel(base, domain, properties, seconds, first)
+    after = check_kernel(kernel, domain, properties, seconds, then)
     asked = [found for found in after.findings if found.verdict is not Verdict.HOLDS]
     try:
         pairs = _paired_cells(base, kernel, domain)

@@ -79,7 +79,7 @@ class _Bounded:
     def _area(self, slots: int, hunt: Hunt) -> Finding | _Open | None:
         """None where no cell breaks the property."""
         for number, (cell, limit) in enumerate(hunt.cells):
-            hunt.watch(f"{hunt.prop}, cell {number + 1} of {len(hunt.cells)}")
+            hunt.watch(f"{hunt.prop}, configuration {number + 1}")
             if self._left() <= 0:
                 left = f"{number} of {len(hunt.cells)} cells asked, the time was up"
                 return _Open(cell, left)

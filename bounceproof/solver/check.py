@@ -197,7 +197,7 @@ def hunt_where(wanted: Hunt) -> tuple[Finding | None, Open]:
     unread: dict[Cell, NotRead] = {}
     left: Open = {}
     for number, (cell, limit) in enumerate(wanted.cells, 1):
-        wanted.watch(f"{wanted.prop}, cell {number} of {len(wanted.cells)}")
+        wanted.watch(f"{wanted.prop}, configuration {number}")
         try:
             verdict, best = _search_cell(wanted, cell, limit, best)
         except NoClosedForm as error:

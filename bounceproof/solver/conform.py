@@ -84,7 +84,7 @@ def conform(
     compared = cells = 0
     for cell in _cells(built, read, domain, differences):
         cells += 1
-        watch(f"cell {cells}")
+        watch(f"configuration {cells}")
         for found in (
             *_read(_slots(built, read, cell)),
             *_read(_numbers(built, read, cell, domain.device)),

@@ -426,7 +426,7 @@ def differences(
     cells = tuple(paired_cells(a, b, domain))
     search = _Search(a, b, domain, tuple(properties), seconds)
     for number, paired in enumerate(cells, 1):
-        watch(f"cell {number} of {len(cells)}")
+        watch(f"configuration {number}", number - 1, len(cells))
         search.cell(paired)
     empty = search.empty(cells)
     found = [

@@ -64,7 +64,7 @@ class Directed:
         for number, (cell, limit) in enumerate(wanted.cells):
             if cell.pool_kind is not PoolKind.DEFAULT:
                 continue
-            wanted.watch(f"{wanted.prop}, hunt in cell {number + 1}")
+            wanted.watch(f"{wanted.prop}, configuration {number + 1}")
             if cell not in self._points:
                 if monotonic() - started > 2 * SECONDS:
                     break

@@ -13,7 +13,7 @@ from bounceproof.models.state import KernelState
 from bounceproof.simulator.history import Machine
 from bounceproof.simulator.history_types import MachineConfig
 from bounceproof.solver import accounts, invariant
-from bounceproof.solver.ask import check_state
+from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import DEFAULT_TIMEOUT
 from bounceproof.solver.lemma import Proof, prove
@@ -22,6 +22,7 @@ from bounceproof.solver.places import places
 from bounceproof.solver.properties import Property
 from bounceproof.solver.slots import PoolShape
 from bounceproof.solver.verdict import Finding, Verdict, overall
+from bounceproof.solver.watch import Watch, told, unwatched
 
 LEMMAS = (
     invariant.established,
@@ -95,12 +96,17 @@ def histories(
     shape: PoolShape,
     domain: Domain,
     seconds: float = DEFAULT_TIMEOUT,
+    watch: Watch = unwatched,
 ) -> Histories:
     """Prove that list[] and used stay sound whatever is mapped and unmapped."""
+    watch(f"{state.name}: lemmas")
     proofs = lemmas(free_list(state), shape, seconds)
     proofs = tuple(_confirmed(state, proof) for proof in proofs)
     if shape is not PoolShape.WHOLE:
         return Histories(state, shape, domain, proofs, None)
+    watch(f"{state.name}: places")
     placed = prove(places(BuiltinKernel(state), domain), seconds)
-    returned = check_state(state, domain, [Property.RETURNED], seconds).findings[0]
+    model, hears = BuiltinKernel(state), told(watch, state.name)
+    asked = check_kernel(model, domain, [Property.RETURNED], seconds, hears)
+    returned = asked.findings[0]
     return Histories(state, shape, domain, (*proofs, placed), returned)

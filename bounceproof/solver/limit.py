@@ -233,7 +233,7 @@ def limits(
     seen: dict[tuple[object, ...], int] = {}
     cells = cells_of(side, domain)
     for number, cell in enumerate(cells, 1):
-        watch(f"cell {number} of {len(cells)}")
+        watch(f"configuration {number}", number - 1, len(cells))
         step = step_of(domain, cell.path, cell.page_size)
         slots = side.model.geometry(cell.page_size)
         finder = _Finder(side, domain, step, seconds)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.contract import MEANING as MEANING
+from bounceproof.models.contract import Property as Property
 from bounceproof.models.lifetime import DIRECTIONS, HasLife, Placed
 from bounceproof.models.outcome import Outcome, misaligned, outcome
 from bounceproof.models.pools import serving
@@ -24,41 +25,6 @@ from bounceproof.solver import live, searches
 from bounceproof.solver.domain import Variables
 from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.terms import term_id
-
-
-class Property(StrEnum):
-    """The properties of the contract, as design and reports name them."""
-
-    FITS = "fits"
-    FINDS = "finds"
-    HALTS = "halts"
-    ALIGNED = "aligned"
-    OWNED = "owned"
-    EXCLUSIVE = "exclusive"
-    INBOUNDS = "inbounds"
-    RETURNED = "returned"
-    CLEAN = "clean"
-
-
-MEANING = {
-    Property.FITS: "every request within the driver's limit is satisfied by an "
-    "empty pool, for every address, pool placement and start index",
-    Property.FINDS: "if the area holds a free run that the code's own alignment "
-    "rule accepts, the search returns one",
-    Property.HALTS: "the search ends, whatever the area holds",
-    Property.ALIGNED: "tlb_addr keeps the min_align_mask bits of orig_addr, the "
-    "allocation starts at a multiple of alloc_align_mask + 1, and a coherent "
-    "allocation of a page or more is page aligned",
-    Property.OWNED: "every IOMMU granule the device can reach through the mapping "
-    "holds only slots of that mapping",
-    Property.EXCLUSIVE: "no slot belongs to two live mappings: what the caller may "
-    "use lies in the slots taken",
-    Property.INBOUNDS: "every copy, and all that is zeroed, stays inside the "
-    "mapping's slots and inside the original buffer, partial syncs included",
-    Property.RETURNED: "unmapping frees exactly the slots that the mapping took",
-    Property.CLEAN: "the device sees no stale byte in the padding it can reach, and "
-    "a partial device write loses no byte",
-}
 
 MEANING_TRANSIENT = {
     Property.FITS: "every request within the driver's limit is satisfied by the "

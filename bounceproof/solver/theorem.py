@@ -32,6 +32,7 @@ from bounceproof.solver.engine import DEFAULT_TIMEOUT, Query, Status, ask
 from bounceproof.solver.properties import Property
 from bounceproof.solver.started import as_started
 from bounceproof.solver.verdict import Finding, Hunt, Verdict
+from bounceproof.solver.watch import Watch, unwatched
 
 GRANULES = (65536, 16384, 4096, 2048)
 MASKS = (0xFFFF, 0x3FFF, 0xFFF, 0x7FF, 0x1FF, 0)
@@ -218,7 +219,11 @@ def theorems(
     domain: Domain,
     properties: list[Property],
     seconds: float = DEFAULT_TIMEOUT,
+    watch: Watch = unwatched,
 ) -> Theorems:
     """The theorem for every property."""
-    proved = [prove_theorem(prop, model, domain, seconds) for prop in properties]
+    proved = []
+    for done, prop in enumerate(properties):
+        watch(f"{model.name}, {prop}", done, len(properties))
+        proved.append(prove_theorem(prop, model, domain, seconds))
     return Theorems(model, domain, tuple(proved))

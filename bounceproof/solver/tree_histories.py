@@ -14,6 +14,7 @@ from bounceproof.solver.lists import list_proofs
 from bounceproof.solver.properties import Property
 from bounceproof.solver.slots import PoolShape
 from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.watch import Watch, unwatched
 from bounceproof.source.kernel.kernel import SourceKernel
 
 LEFT_OUT = (
@@ -55,16 +56,18 @@ def tree_histories(
     shape: PoolShape,
     domain: Domain,
     seconds: float = DEFAULT_TIMEOUT,
+    watch: Watch = unwatched,
 ) -> TreeHistories:
     """Prove that the tree's code keeps list[] and used right, whatever is called."""
     assert isinstance(model, SourceKernel)
     pages = dict.fromkeys(cell.page_size for cell in domain.cells(model))
-    proofs = [
-        (page, proof) for page in pages for proof in list_proofs(model, page, shape)
-    ]
+    proofs = []
+    for page in pages:
+        watch(f"list[], pages of {page} bytes")
+        proofs += [(page, proof) for proof in list_proofs(model, page, shape)]
     proofs.append((0, prove_model(shape)))
     returned = None
     if shape is PoolShape.WHOLE:
-        asked = check_kernel(model, domain, [Property.RETURNED], seconds)
+        asked = check_kernel(model, domain, [Property.RETURNED], seconds, watch)
         returned = asked.findings[0]
     return TreeHistories(model, shape, domain, tuple(proofs), returned)

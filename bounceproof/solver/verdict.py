@@ -15,6 +15,10 @@ from bounceproof.solver.domain import Domain, Variables, variables
 from bounceproof.solver.engine import DEFAULT_TIMEOUT
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import EXTRAS, Property
+from bounceproof.solver.watch import Watch as Watch
+from bounceproof.solver.watch import numbered as numbered
+from bounceproof.solver.watch import told as told
+from bounceproof.solver.watch import unwatched as unwatched
 
 LEADING = ("size", "orig_addr", "start_index")
 NO_REQUEST = "no request is in the domain"
@@ -126,23 +130,6 @@ class Shown:
     outcome: dict[str, Any]
     taken: list[tuple[int, int]] | None = None
     history: dict[str, Any] | None = None
-
-
-Watch = Callable[[str], None]
-"""Hears, for whoever waits, what is asked next."""
-
-
-def unwatched(text: str) -> None:
-    """Nobody waits."""
-
-
-def told(watch: Watch, who: str) -> Watch:
-    """``watch``, which hears of whom something is asked too."""
-
-    def telling(text: str) -> None:
-        watch(f"{who}: {text}")
-
-    return telling
 
 
 Simulate = Callable[[Cell, Point], Shown]
