@@ -60,6 +60,8 @@ class Audit:
         stored = set(self._answers)
         asked = dict(zip(keys, queries, strict=True))
         missing = {k: q for k, q in asked.items() if k not in stored}
+        if missing and self.store.read_only:
+            raise self.store.lacks(len(missing))
         with closing(self._ask(missing)) as answered:
             for unit, key in zip(self.units, keys, strict=True):
                 while key not in self._answers:

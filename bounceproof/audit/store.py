@@ -68,17 +68,22 @@ def default_path() -> Path:
 class Store:
     """The answers in one SQLite file; a context manager.
 
-    Opening raises StoreError where the file is no store of this schema, is damaged
-    or read-only, or its disk is full; the other methods where it becomes so.
+    Opening raises StoreError where the file is no store of this schema, is damaged,
+    or its disk is full; the other methods where it becomes so.  One that is
+    ``read_only`` has its answers, and takes none.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.kept = 0
-        self._prepare()
+        self.read_only = self._prepare()
+        name = f"{path.absolute().as_uri()}?mode=ro" if self.read_only else str(path)
         with self._errors():
             self._db = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None
+                name,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                uri=self.read_only,
             )
         try:
             self._open()
@@ -133,8 +138,12 @@ class Store:
         except (json.JSONDecodeError, NotDecodable) as error:
             raise self._bad(f"damaged: {error}") from None
 
+    def lacks(self, count: int) -> StoreError:
+        """What to raise where ``count`` answers cannot be kept."""
+        return self._bad(f"read-only, and lacks {count} of the answers")
+
     def _bad(self, why: str) -> StoreError:
-        kept = f"; {self.kept} cells finished now are kept" if self.kept else ""
+        kept = f"; {self.kept} answers finished now are kept" if self.kept else ""
         return StoreError(f"{self.path}: {why}{kept}")
 
     @contextmanager
@@ -144,24 +153,27 @@ class Store:
         except sqlite3.Error as error:
             raise self._bad(str(error)) from None
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
+        """Whether the store is there and cannot be written to."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
-                return
+                return False
             if not self.path.is_file():
                 raise self._bad("not a file")
             writable = self.path.stat().st_mode & 0o222
         except OSError as error:
             raise self._bad(error.strerror or "cannot be opened") from None
-        if not writable or not os.access(self.path, os.W_OK):
-            raise self._bad("read-only, nothing can be kept in it")
+        return not writable or not os.access(self.path, os.W_OK)
 
     def _pragma(self, name: str) -> Any:
         return self._db.execute(f"PRAGMA {name}").fetchone()[0]
 
     def _open(self) -> None:
         with self._errors():
+            if self.read_only:
+                self._check()
+                return
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
             self._check()
@@ -172,7 +184,7 @@ class Store:
     def _check(self) -> None:
         owner, schema = self._pragma("application_id"), self._pragma("user_version")
         empty = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        if empty and owner == schema == 0:
+        if empty and not self.read_only and owner == schema == 0:
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(_TABLE)
             return

@@ -85,7 +85,6 @@ if TYPE_CHECKING:
 @timeout_option
 @click.option(
     "--store",
-    type=click.Path(path_type=FilePath),
     metavar="FILE",
     help="Where answers are kept, instead of the user's cache directory.",
 )
@@ -101,7 +100,7 @@ if TYPE_CHECKING:
 @output_options("audit")
 def audit(
     timeout: float,
-    store: FilePath | None,
+    store: str | None,
     jobs: int | None,
     dask: str | None,
     output: Output,
@@ -117,6 +116,8 @@ def audit(
     """
     if dask is not None and jobs is not None:
         raise InputError("--jobs and --dask: choose one")
+    if store == "":
+        raise InputError("--store '': names no file")
     selection = _selection(**chosen)
     units = selection.units()
     if not units:
@@ -126,7 +127,8 @@ def audit(
     table = audits.Table(units)
     lines: list[Line] = []
     with waiting() as watch:
-        answered = _lines(units, store, _executor(jobs, dask), timeout, watch.counted)
+        kept = FilePath(store) if store is not None else None
+        answered = _lines(units, kept, _executor(jobs, dask), timeout, watch.counted)
         with closing(answered):
             for line in answered:
                 lines.append(line)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 from bounceproof.errors import InputError
@@ -21,12 +22,33 @@ FIXES: dict[str, Fix] = {
 _DEVICES: dict[str, Device] = {device.name: device for device in DEVICES}
 
 
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def _version(name: str) -> tuple[int, ...] | None:
+    found = _VERSION.fullmatch(name)
+    return tuple(int(part or 0) for part in found.groups()) if found else None
+
+
+def _of_series(name: str, known: list[str]) -> list[str]:
+    """The state that stands for a stable release: the newest of its series before it,
+    or the first after it."""
+    wanted = _version(name)
+    if wanted is None:
+        return []
+    of = {at: state for state in known if (at := _version(state)) is not None}
+    series = sorted(at for at in of if at[:2] == wanted[:2])
+    before = [at for at in series if at <= wanted]
+    return [of[at] for at in (before[-1:] or series[:1])]
+
+
 class UnknownName(InputError):
     """No such state, fix or device; the message names the nearest ones."""
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> UnknownName:
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = _of_series(name, known)
+    near = near or get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return UnknownName(f"unknown {kind} '{name}'{hint}")
 

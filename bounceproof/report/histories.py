@@ -42,7 +42,9 @@ def _outcome(outcome: dict[str, Any]) -> str:
     if "bounced" not in outcome:
         freed = counted(outcome.get("freed", 0), "slot")
         done = f"done, {freed} freed" if "freed" in outcome else "done"
-        return done if outcome["ok"] else "fails"
+        if outcome.get("warning"):
+            done += f"; the kernel warns: {outcome['warning']}"
+        return done if outcome["ok"] else "stopped: the device has no such access"
     if outcome["hang"]:
         return "the search never ends"
     if not outcome["ok"]:
@@ -56,12 +58,16 @@ def _outcome(outcome: dict[str, Any]) -> str:
     return f"mapped at {where}, tlb_addr {outcome['tlb_addr']:#x}"
 
 
-def _call(number: int, op: dict[str, Any], record: dict[str, Any]) -> list[str]:
-    given = " ".join(f"{k} {_value(k, v)}" for k, v in op.items() if k != "op")
-    lines = [wrap(f"{number}: {op['op']} {given}", "", "     ")]
+def _call(
+    number: int, op: dict[str, Any], record: dict[str, Any], stopped: bool
+) -> list[str]:
+    rest = [(k, v) for k, v in op.items() if k not in ("op", "mapping")]
+    given = "".join(f", {name} {_value(name, value)}" for name, value in rest)
+    lines = [wrap(f"{number}: {op['op']} {record['mapping']}{given}", "", "     ")]
     outcome = record["outcome"]
-    if isinstance(outcome, dict) and "ok" in outcome:
-        lines.append(wrap(_outcome(outcome), "     "))
+    skipped = f"skipped: mapping {record['mapping']} is not live"
+    skipped = "skipped: the kernel has stopped" if stopped else skipped
+    lines.append(wrap(_outcome(outcome) if outcome else skipped, "     "))
     for broken in record["broken"]:
         told = f"{broken['property']} broken: {broken['text']}"
         lines.append(wrap(told, "     ", "       "))
@@ -124,8 +130,11 @@ def as_text(history: History) -> str:
     name = label(history.model)
     lines = title(f"simulate {name}: {counted(len(ops), 'call')}, {verdict}")
     lines += judged_text([history.model])
+    stopped = False
     for number, (op, record) in enumerate(zip(ops, history.records, strict=True)):
-        lines += _call(number, op, record)
+        lines += _call(number, op, record, stopped)
+        outcome = record["outcome"] or {}
+        stopped = stopped or "stopped" in outcome or bool(outcome.get("hang"))
     return "\n".join(lines)
 
 

@@ -88,7 +88,8 @@ def fixes_text() -> str:
     lines = []
     for fix in FIXES.values():
         origin = fix.origin
-        where = f"{origin.commit or 'not merged'}; {origin.release}; {origin.author}"
+        place = [origin.commit] if origin.commit else []
+        where = "; ".join([*place, origin.release, origin.author])
         changed = ", ".join(fix.changes)
         lines += [fix.name, wrap(origin.summary, "  "), wrap(where, "  ")]
         if origin.link:

@@ -26,6 +26,7 @@ Operation: TypeAlias = dict[str, Any]
 Record: TypeAlias = dict[str, Any]
 
 WORD_MAX: Final = (1 << 64) - 1
+BYTE_MAX: Final = 0xFF
 MAX_TRANSFER: Final = 1 << 20
 MAX_FILLED_SLOTS: Final = 1 << 17
 PATHS: Final = ("direct", "iommu", "alloc")
@@ -177,7 +178,7 @@ def _check_value(op: str, name: str, value: Any) -> None:
     elif name == "offset":
         if not -MAX_TRANSFER <= value <= WORD_MAX:
             raise HistoryError(f"offset is out of range: {value}")
-    elif not 0 <= value <= WORD_MAX:
+    elif not 0 <= value <= (BYTE_MAX if name == "value" else WORD_MAX):
         raise HistoryError(f"{name} is out of range: {value}")
 
 

@@ -18,13 +18,52 @@ from tests.conftest import Run
 CASES = [
     (
         ["check", "v6.6", "--granule", "128K"],
-        "--granule 131072: larger than the page of 65536 bytes",
+        "--granule 128K: larger than the page of 65536 bytes",
     ),
     (
         ["simulate", "v6.6", "--granule", "128K"],
-        "--granule 131072: larger than the page of 65536 bytes",
+        "--granule 128K: larger than the page of 65536 bytes",
     ),
     (["check", "v6.6", "--granule", "3000"], "--granule 3000: not a power of two"),
+    (["check", "v6.6", "--granule", "3K"], "--granule 3K: not a power of two"),
+    (["check", "v6.6", "--size", "10"], "--size 10: nvme sends multiples of 512"),
+    (["diff", "v6.6", "v6.9", "--orig-addr", "3"], "--orig-addr 3: nvme sends"),
+    (
+        ["check", "v6.6", "--json", "--format", "text"],
+        "--json and --format text: choose one",
+    ),
+    (
+        ["audit", "--markdown", "--json"],
+        "--json and --markdown: choose one",
+    ),
+    (["audit", "--store", ""], "--store '': names no file"),
+    (["check", "v6.6", "--format", "xml"], "Invalid value for '--format': 'xml'"),
+    (
+        ["simulate", "v6.6", "--path", "direct", "--granule", "4K"],
+        "--granule 4K: path direct has no granule",
+    ),
+    (
+        ["simulate", "v6.6", "--batch", "-", "--history", "-"],
+        "--batch and --history: choose one",
+    ),
+    (
+        ["simulate", "v6.6", "--batch", "-", "--taken", "0"],
+        "--batch and --taken: choose one",
+    ),
+    (
+        ["simulate", "v6.6", "--history", "-", "--taken", "0"],
+        "--history and --taken: choose one",
+    ),
+    (
+        ["simulate", "v6.6", "--history", "-", "--size", "4K"],
+        "--history and --size: the history has its own machine",
+    ),
+    (
+        ["simulate", "v6.6", "--batch", "-", "--format", "text"],
+        "--batch and --format text: answers are JSON lines",
+    ),
+    (["check", "v6.6.100"], "unknown kernel 'v6.6.100'; did you mean v6.6.35?"),
+    (["check", "6.8"], "unknown kernel '6.8'; did you mean v6.8.1?"),
     (
         ["check", "v6.6", "--page-size", "5000"],
         "--page-size 5000: not a power of two from 4K to 256K",
@@ -73,7 +112,7 @@ CASES = [
     ),
     (
         ["simulate", "v6.6", "--path", "alloc", "--orig-addr", "4"],
-        "--orig-addr 0x4: swiotlb_alloc() has no address: 0",
+        "--orig-addr 4: swiotlb_alloc() has no address: 0",
     ),
     (
         ["check", "v6.5", "--pool-kind", "transient"],

@@ -16,8 +16,8 @@ def test_text_names_each_lemma_and_what_is_assumed(run: Run) -> None:
     assert result.code == 0
     assert "v7.3.4: holds" in result.out
     for name in (*NAMES, "places"):
-        assert f"  {name}: PROVED: " in result.out
-    assert "  returned: HOLDS for nvme" in result.out
+        assert f"  {name} holds: " in result.out
+    assert "  returned holds for nvme" in result.out
     assert "Assumed: the lock of the area" in result.out
     assert all(len(line) <= 75 for line in result.out.splitlines())
 
