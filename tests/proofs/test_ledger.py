@@ -42,9 +42,10 @@ def test_every_claim_has_an_answer_and_no_other_is_written() -> None:
 
 
 def readme_cells() -> list[tuple[str, str, str, str]]:
-    """Machine, first kernel, property and verdict of each cell of the README."""
+    """Machine, first kernel, property and verdict of each table cell in the docs."""
     found, machine, props = [], "", list[str]()
-    for line in (ROOT / "README.md").read_text().splitlines():
+    pages = (ROOT / "README.md", ROOT / "docs" / "verdicts.md")
+    for line in "\n".join(page.read_text() for page in pages).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[0] in TITLES:
             machine, props = TITLES[cells[0]], [cell.strip("`") for cell in cells[1:]]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bounceproof.models.contract import Property
+from bounceproof.report.picture import KEY
 from tests.conftest import MACHINE, Run
 
 README = Path(__file__).parents[2] / "README.md"
@@ -16,6 +18,46 @@ BLOCK = re.compile(r"(?ms)^```\n\$ bounceproof ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)^``
 ROW = re.compile(r"(?m)^\| `([^`]+)` \| ([^|]+) \| \*\*(\w+)\*\* \|")
 EXAMPLES = BLOCK.findall(README.read_text())
 ROWS = ROW.findall(README.read_text())
+
+
+THREAD = ("--page-size", "64K", "--granule", "64K", "--nslabs", "32768", "--nareas", "1")
+PAIR = "v6.6+nicolin-v1-1+nicolin-v1-2"
+DRAFT = "v6.6+will-v3+will-draft-4"
+SAID = [
+    ("`--addr-step 2K`, and nicolin-v1-1", f"{DRAFT}+nicolin-v1-1", "2K", "holds"),
+    ("`--addr-step 2K`, and nicolin-v1-1", DRAFT, "2K", "broken"),
+    ("they hold with `--addr-step 4K` alone", "v6.9", "4K", "holds"),
+    ("they hold with `--addr-step 4K` alone", "v6.9", "2K", "broken"),
+    ("they hold with `--addr-step 4K` alone", "v6.6.35", "4K", "holds"),
+    ("they hold with `--addr-step 4K` alone", "v6.6.35", "2K", "broken"),
+    ("they hold with `--addr-step 4K` alone", "v6.1.192", "4K", "holds"),
+]
+"""A sentence of the README, a kernel, the step of addresses and its verdict."""
+
+
+@pytest.mark.parametrize(("sentence", "kernel", "step", "verdict"), SAID)
+def test_what_it_says_of_aligned_addresses(
+    run: Run, sentence: str, kernel: str, step: str, verdict: str
+) -> None:
+    assert sentence in " ".join(README.read_text().split())
+    asked = ("--property", "fits", *THREAD, "--addr-step", step, "--json")
+    assert run("check", kernel, *asked).json["verdict"] == verdict
+
+
+@pytest.mark.parametrize("kernel", [PAIR, "v6.6+nicolin-align-down"])
+def test_what_it_says_of_areas_of_one_slot_set(run: Run, kernel: str) -> None:
+    asked = ("--property", "fits", "--page-size", "64K", "--granule", "64K", "--json")
+    [found] = run("check", kernel, *asked).json["properties"]
+    assert found["verdict"] == "broken"
+    assert found["note"].startswith("only an area of one slot set breaks it")
+
+
+def test_it_has_the_properties_and_marks() -> None:
+    text = README.read_text()
+    for prop in Property:
+        assert f"| `{prop}` | " in text
+    for mark in (set(KEY) - {".", "p"}):
+        assert f"`{mark}`" in text
 
 
 def test_there_are_examples_and_rows() -> None:
