@@ -20,7 +20,14 @@ from bounceproof.report.judged import (
     proved_text,
     tool_text,
 )
-from bounceproof.report.request import Extras, kernel_line, shown_of, told, with_pool
+from bounceproof.report.request import (
+    Extras,
+    kernel_line,
+    reproduced,
+    shown_of,
+    told,
+    with_pool,
+)
 from bounceproof.report.text import counted, several, size_both, table, title, wrap
 from bounceproof.report.violations import Violation, violation_of
 from bounceproof.solver.ask import Checked
@@ -229,6 +236,13 @@ def counterexample_text(model: KernelModel, finding: Finding) -> list[str]:
     request = single_request(example.cell, point).fields()
     more = Extras(example.taken, example.history, violation)
     return lines + told(model, example.cell, request, example.outcome, more)
+
+
+def command_of(model: KernelModel, example: Counterexample) -> list[str]:
+    """The command that shows a counterexample, with its heading."""
+    numbers = single_request(example.cell, example.point).fields()
+    request = with_pool(model, numbers, example.outcome)
+    return reproduced(model, request, Extras(example.taken, example.history))
 
 
 def finding_text(

@@ -9,6 +9,7 @@ from typing import Any
 
 from bounceproof.report.checks import (
     broken_lines,
+    command_of,
     finding_json,
     finding_text,
     smallest,
@@ -239,6 +240,20 @@ def _details(result: Proved, found: Found) -> list[str]:
     return lines
 
 
+def _shown_again(result: Proved, found: Found) -> list[str]:
+    """Of one property, the command that shows what is wrong, or what is fixed."""
+    if len(result.kernel.findings) != 1:
+        return []
+    kernel, base = result.kernel.model, result.base.model
+    shown = [(kernel, one.worse) for one in found]
+    shown += [(kernel, finding) for finding in result.kernel.findings]
+    shown += [(base, one.base) for one in found]
+    for model, finding in shown:
+        if finding is not None and finding.counterexample is not None:
+            return ["", *command_of(model, finding.counterexample)]
+    return []
+
+
 def as_text(result: Proved, verbose: bool = False) -> str:
     """``prove`` for a reader; in full where told so."""
     base, kernel = result.base.model, result.kernel.model
@@ -250,7 +265,7 @@ def as_text(result: Proved, verbose: bool = False) -> str:
     else:
         rows = [(f.prop.value, f.verdict.shown) for f in findings]
         lines += [*table(rows), *broken_lines(kernel, findings)]
-    lines += _holding(result)
+    lines += [*_holding(result), *_shown_again(result, found)]
     lines += [*_details(result, found), ""] if verbose else [""]
     lines += proved_text(result.kernel)
     asked = asked_of(result.kernel, result.base)

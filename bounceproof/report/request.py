@@ -112,8 +112,6 @@ def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
 
 
 def _verdict(outcome: dict[str, Any]) -> str:
-    if outcome["hang"]:
-        return "fails: the search never ends"
     if outcome["ok"] and not outcome["bounced"]:
         return "mapped in place: no bounce buffer is needed"
     if outcome["ok"]:
@@ -228,7 +226,9 @@ def reproduced(
     model: KernelModel, fields: dict[str, Any], more: Extras = Extras()
 ) -> list[str]:
     """The command that runs a request again, with its heading."""
-    return ["Reproduce:", *command_lines(model, fields, more)]
+    options = model.options if isinstance(model, Configured) else ()
+    again = " (with the patch on standard input)" if ("--patch", "-") in options else ""
+    return [f"Reproduce{again}:", *command_lines(model, fields, more)]
 
 
 def _facts(
@@ -258,8 +258,7 @@ def _violated(
 ) -> list[tuple[str, str]]:
     """The addresses at fault; of a request that fails by itself, why."""
     if more.violation is None:
-        failed = not outcome["ok"] and not outcome["hang"]
-        if not failed:
+        if outcome["ok"]:
             return []
         return [("because", failure(model, shown, outcome, more.taken or []))]
     where = more.violation.where(shown)

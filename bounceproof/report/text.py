@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 75
-_NARROWEST, _WIDEST = 40, 200
+_NARROWEST, _WIDEST = 45, 200
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 SIZE_MAX = (1 << 64) - 1
 

@@ -57,11 +57,9 @@ def violation_of(
     if example.history is not None:
         return _of_history(prop, model, example.history)
     outcome = example.outcome
-    if outcome["hang"]:
-        return Violation("the search never ends")
     if prop is Property.ALIGNED:
         return _misaligned(model, shown, outcome)
-    if prop in (Property.FITS, Property.FINDS):
+    if prop in (Property.FITS, Property.FINDS, Property.HALTS):
         return Violation(failure(model, shown, outcome, example.taken or []))
     return None
 
@@ -180,6 +178,8 @@ def failure(
 ) -> str:
     """Why a request that bounces is not mapped."""
     nslots, size = outcome["nslots"], drawn_slots(shown)
+    if outcome["hang"]:
+        return "the search never ends"
     if not outcome["bounced"]:
         return "refused: min_align_mask exceeds the granule"
     if outcome["sz"] is None and shown.cell.path is not Path.ALLOC:

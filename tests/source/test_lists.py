@@ -10,7 +10,7 @@ import pytest
 
 from bounceproof.models.catalog import device
 from bounceproof.models.request import Path
-from bounceproof.report.invariants import as_json, as_text
+from bounceproof.report.invariants import as_text, fields
 from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
@@ -345,7 +345,7 @@ def test_invariant_of_a_tree_names_what_is_proved_and_left_out() -> None:
     text = as_text([result])
     for call in ("taking slots", "giving slots back", "making a pool", "left out: "):
         assert call in text
-    told = json.loads(as_json([result]))["kernels"][0]
+    told = json.loads(json.dumps(fields([result])))["kernels"][0]
     assert (told["verdict"], len(told["lemmas"])) == ("holds", 4)
 
 

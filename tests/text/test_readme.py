@@ -20,7 +20,10 @@ EXAMPLES = BLOCK.findall(README.read_text())
 ROWS = ROW.findall(README.read_text())
 
 
-THREAD = ("--page-size", "64K", "--granule", "64K", "--nslabs", "32768", "--nareas", "1")
+THREAD = (
+    *("--page-size", "64K", "--granule", "64K"),
+    *("--nslabs", "32768", "--nareas", "1"),
+)
 PAIR = "v6.6+nicolin-v1-1+nicolin-v1-2"
 DRAFT = "v6.6+will-v3+will-draft-4"
 SAID = [
