@@ -18,6 +18,11 @@ class Effect(StrEnum):
     UNDECIDED = "no answer"
 
     @property
+    def word(self) -> str:
+        """What a mutant does, in a word."""
+        return "fixes" if self is Effect.MENDS else self.name.lower()
+
+    @property
     def caught(self) -> bool:
-        """Whether a property notices."""
+        """Whether a property kills the mutant."""
         return self not in (Effect.OUTCOME, Effect.NOTHING, Effect.UNDECIDED)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The study as a page: who notices which mutant, and why nobody notices the rest."""
+"""The study as a page: what kills which mutant, and why the rest survive."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from bounceproof.solver.properties import Property
 
 EFFECTS = (Effect.BREAKS, Effect.MENDS, Effect.WORSE, Effect.BETTER)
 _HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-only -->
-# Which property notices which change
+# Which property kills which mutant
 
 Every decision point of every built-in kernel state, changed to every other value it
 can have: {count} mutants of {states} states ({alike} when states that are alike count
 once). For `nvme_max_kb` the values are those of the built-in states, half the least
 and twice the largest. `tools/mutation-study` computes this page.
 
-A property notices a mutant where a request breaks it in one of the two kernels, the
+A property kills a mutant where a request breaks it in one of the two kernels, the
 state and its mutant, and not in the other; a request that a driver does not send, or
 on a path that a kernel lacks, breaks nothing. Each case is confirmed by the simulator
-on both kernels. The property named is the first that is found, cell by cell: NVMe with
-every page size, granule and path, then a generic device on PCI with the smallest and
-largest pages and granules, coherent allocations included, with each of the masks
-{masks}. A property that no formula puts to a mutant is passed over
-there. Once one is found, no other is looked for.
+on both kernels. The property named is the first that is found, over configurations in
+this order: NVMe with every page size, granule and path, then a generic device on PCI
+with the smallest and largest pages and granules, coherent allocations included, with
+each of the masks {masks}. A property that no formula puts to a mutant is
+passed over there. Once one is found, no other is looked for.
 
-* **breaks**: the state holds in that cell, proved; the mutant is broken.
-* **mends**: the state is broken in that cell; the mutant holds, proved.
+* **breaks**: the state holds in that configuration, proved; the mutant is broken.
+* **fixes**: the state is broken in that configuration; the mutant holds, proved.
 * **worse**: a request breaks it in the mutant alone.
 * **better**: a request breaks it in the state alone.
 
-A mutant that none notices is proved to be so: no formula of any cell reads the decision
+A mutant that survives is proved to: no formula of any configuration reads the decision
 point, or all are the same terms, or the solver finds no request that tells the two
 apart.
 """
@@ -65,7 +65,7 @@ def _heading(*cells: str) -> list[str]:
 
 def _totals(answers: list[Noticed]) -> str:
     lines = ["## By property", ""]
-    lines += _heading("property", *(e.name.lower() for e in EFFECTS))
+    lines += _heading("property", *(e.word for e in EFFECTS))
     seen = Counter[tuple[Property | None, Effect]]()
     for answer in answers:
         seen[answer.prop, answer.effect] += len(answer.mutant.names)
@@ -74,7 +74,7 @@ def _totals(answers: list[Noticed]) -> str:
     outcome, nothing = seen[None, Effect.OUTCOME], seen[None, Effect.NOTHING]
     lines += [
         "",
-        f"No property notices {outcome + nothing}: {outcome} change an outcome, "
+        f"{outcome + nothing} survive: {outcome} change an outcome, "
         f"{nothing} change nothing that is asked.",
         "",
     ]
@@ -89,7 +89,7 @@ def _noticed_by(answers: Iterable[Noticed]) -> str:
             kinds[answer.effect] += len(answer.mutant.names)
     return "; ".join(
         f"`{prop}` "
-        + ", ".join(f"{kinds[e]} {e.name.lower()}" for e in EFFECTS if kinds[e])
+        + ", ".join(f"{kinds[e]} {e.word}" for e in EFFECTS if kinds[e])
         for prop, kinds in sorted(
             counts.items(), key=lambda pair: [*Property].index(pair[0])
         )
@@ -108,7 +108,7 @@ def _not_noticed(answers: Iterable[Noticed]) -> str:
 
 def _decisions(answers: list[Noticed]) -> str:
     lines = ["## By decision point", ""]
-    lines += _heading("decision point", "becomes", "mutants", "noticed by", "by none")
+    lines += _heading("decision point", "becomes", "mutants", "killed by", "survived")
     rows: dict[tuple[str, str], list[Noticed]] = {}
     for answer in answers:
         rows.setdefault((answer.mutant.point, answer.mutant.now), []).append(answer)
@@ -120,7 +120,7 @@ def _decisions(answers: list[Noticed]) -> str:
 
 
 def _unnoticed(answers: list[Noticed]) -> str:
-    lines = ["## By none", ""]
+    lines = ["## Survivors", ""]
     for reason in REASONS:
         mine = [a for a in answers if reason_of(a.mutant) is reason]
         lines += [f'<a id="{reason.name}"></a>', f"### {reason.name}", ""]

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``audit`` as a table line by line, as JSON, as Markdown, and its progress."""
+"""``audit`` as a table line by line, as JSON, as Markdown."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from time import monotonic
-from typing import Any, TextIO
+from typing import Any
 
 from bounceproof.audit.cells import Unit
 from bounceproof.audit.run import Line
@@ -222,40 +220,3 @@ def _cell_rows(lines: Sequence[Line], notes: Notes) -> list[list[str]]:
         [*cell, _limit(row[0].finding), *(_mark(line.finding, notes) for line in row)]
         for cell, row in rows.items()
     ]
-
-
-def _left(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min"
-
-
-class Progress:
-    """A line at the bottom of a terminal; nothing where there is none.
-
-    Call it with the answers there are and the answers wanted; :meth:`clear` before
-    other output.
-    """
-
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._started = monotonic()
-        self._shown = False
-
-    def __call__(self, done: int, asked: int) -> None:
-        if not self._stream.isatty() or not asked:
-            return
-        text = f"{done} of {asked} questions asked"
-        if done:
-            each = (monotonic() - self._started) / done
-            text += f", about {_left(each * (asked - done))} left"
-        self._stream.write(f"\r\x1b[K{text}")
-        self._stream.flush()
-        self._shown = True
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-            self._shown = False

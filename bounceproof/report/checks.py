@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -122,7 +121,8 @@ def _with(finding: Finding, verdict: Verdict) -> list[Cell]:
 def _beside(finding: Finding) -> str:
     """The remark that narrows a broken verdict down."""
     notes = (finding.note or "").split("; ")
-    return "".join(f"; {note}" for note in notes if note.startswith("only "))
+    short = (note.partition(":")[0].removesuffix(" breaks it") for note in notes)
+    return "".join(f"; {note}" for note in short if note.startswith("only "))
 
 
 def _rows(finding: Finding, every: list[Cell]) -> list[tuple[str, ...]]:
@@ -260,10 +260,6 @@ def finding_text(
     if finding.counterexample is None:
         return lines
     return lines + counterexample_text(model, finding)
-
-
-def _command(result: Checked) -> str:
-    return f"bounceproof check {shlex.quote(result.model.name)}"
 
 
 def as_text(result: Checked, verbose: bool = False) -> str:

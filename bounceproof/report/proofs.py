@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -271,13 +270,8 @@ def as_text(result: Proved, verbose: bool = False) -> str:
     asked = asked_of(result.kernel, result.base)
     lines += domain_text(asked) if verbose else asked_text(asked)
     if not verbose and result.kernel.verdict is not Verdict.HOLDS:
-        lines.append(_where_more(result))
+        lines.append("Details: --verbose, or --property NAME.")
     return "\n".join([*lines, *tool_text([kernel])])
-
-
-def _where_more(result: Proved) -> str:
-    kernel = shlex.quote(result.kernel.model.name)
-    return wrap(f"Details: --verbose, or 'bounceproof check {kernel} --property NAME'.")
 
 
 def answer(result: Proved) -> Answer:

@@ -16,7 +16,7 @@ from typing import Any
 from bounceproof.audit.cells import Unit, identity, key_of
 from bounceproof.report.audits import Table
 
-SUMMARY = re.compile(r"(\d+) cells: .*; (\d+) of them from the store$")
+SUMMARY = re.compile(r"(\d+) questions?: .*; (\d+) of them from the store$")
 
 
 def audit_process(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bounceproof.report.audits import Progress
 from tests.conftest import Run
 
 CELLS = ["--page-size", "64K", "--path", "direct", "--kernel", "v6.12"]
@@ -28,7 +27,7 @@ def test_a_line_a_cell_and_what_narrows_it_down(run: Run, store: list[str]) -> N
         "v6.12  aligned  nvme   64K  direct 252K  broken   512 at 0x0 [1]",
         "v6.12  halts    nvme   64K  direct 252K  holds",
         "[1] only orig_addr 0 breaks it",
-        "2 cells: 1 holds, 1 broken; 0 of them from the store",
+        "2 questions: 1 holds, 1 broken; 0 of them from the store",
     ]
     again = run("audit", *BROKEN, *store)
     assert again.out == result.out.replace("; 0 of", "; 2 of")
@@ -86,7 +85,7 @@ def test_unknown_has_its_reason_and_code(run: Run, store: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json", "--markdown"], "--markdown and --json: choose one"),
+        (["--json", "--markdown"], "--json and --markdown: choose one"),
         (["--jobs", "2", "--dask", "a"], "--jobs and --dask: choose one"),
         (["--kernel", "v6.66"], "unknown kernel 'v6.66'; did you mean"),
         (["--device", "nvem"], "--device: unknown device 'nvem'; did you mean nvme"),
@@ -98,11 +97,11 @@ def test_unknown_has_its_reason_and_code(run: Run, store: list[str]) -> None:
         ),
         (
             ["--path", "direct", "--granule", "4K"],
-            "--granule 4096: path direct has no granule",
+            "--granule 4K: path direct has no granule",
         ),
         (
             ["--kernel", "v5.10.223", "--path", "iommu"],
-            "--path iommu: no cell of v5.10.223 has it",
+            "--path iommu: no configuration of v5.10.223 has it",
         ),
         (["--property", "fit"], "Invalid value for '--property': 'fit' is not one of"),
         (["--jobs", "0"], "Invalid value for '--jobs'"),
@@ -123,25 +122,3 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-def test_progress_and_an_estimate_on_a_terminal() -> None:
-    terminal = Terminal()
-    progress = Progress(terminal)
-    progress(0, 0)
-    assert terminal.getvalue() == ""
-    progress(0, 8)
-    progress(2, 8)
-    progress.clear()
-    first, second, cleared = terminal.getvalue().split("\r\x1b[K")[1:]
-    assert first == "0 of 8 cells asked"
-    assert second == "2 of 8 cells asked, about 1 s left"
-    assert cleared == ""
-
-
-def test_no_progress_elsewhere() -> None:
-    file = io.StringIO()
-    progress = Progress(file)
-    progress(1, 8)
-    progress.clear()
-    assert file.getvalue() == ""

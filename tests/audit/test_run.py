@@ -113,7 +113,7 @@ def test_an_audit_ends_where_the_disk_is_full(
         seen.extend(lines)
     monkeypatch.undo()
     assert str(error.value) == (
-        f"{path}: database or disk is full; 5 cells finished now are kept"
+        f"{path}: database or disk is full; 5 answers finished now are kept"
     )
     with Store(path) as store:
         assert len(store.load(identity())) == 5

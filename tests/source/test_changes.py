@@ -6,11 +6,13 @@ from __future__ import annotations
 import difflib
 import io
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from bounceproof.report.progress import StatusLine
+from bounceproof.report import progress
+from bounceproof.report.progress import FIRST, StatusLine
 from tests.conftest import Run
 from tests.source.lives import texts
 from tests.source.shapes import COUNTED, files
@@ -85,9 +87,9 @@ def test_what_changed_stands_before_all_else(run: Run, tmp_path: Path) -> None:
     out = run("prove", *planted.words, *FITS).out
     heads = [
         "Judged:",
-        "Compared with ",
+        "Compared with",
         "  Regressed     fits\n",
-        "\nRegressed, each with ",
+        "\nRegressed, each",
         "\nReproduce:\n",
     ]
     places = [out.index(head) for head in [*heads, "Asked of ", "Answered by "]]
@@ -185,8 +187,10 @@ def test_progress_is_for_terminals_alone() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
         with StatusLine(stream) as watch:
-            watch("fits, cell 1 of 2")
-    assert "fits, cell 1 of 2, 0 s" in terminal.getvalue()
+            watch("fits, configuration 1", 0, 2)
+            time.sleep(2 * FIRST)
+    shown = "0 of 2 questions, fits, configuration 1, 1 s"
+    assert shown in terminal.getvalue()
     assert terminal.getvalue().endswith("\x1b[K")
     assert file.getvalue() == ""
 
@@ -195,9 +199,11 @@ def test_progress_goes_to_standard_error(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal()
+    monkeypatch.setattr(progress, "FIRST", 0.0)
+    monkeypatch.setattr(progress, "OFTEN", 0.001)
     monkeypatch.setattr(sys, "stderr", terminal)
     planted = Planted(tmp_path, LIMIT_AS_IT_WAS, LIMIT_LOWERED)
     result = run("prove", *planted.words, *FITS, "--json")
     assert result.json["fixed"] == ["fits"]
-    assert "base: fits, cell 1 of 1" in terminal.getvalue()
-    assert "kernel: fits, cell 1 of 1" in terminal.getvalue()
+    assert "0 of 2 questions, base: fits, configuration 1" in terminal.getvalue()
+    assert "1 of 2 questions, kernel: fits, configuration 1" in terminal.getvalue()
