@@ -111,6 +111,13 @@ class Life(Protocol):
         """The slots that unmapping frees."""
         ...
 
+    def trespasses(
+        self, placed: Placed, sync: tuple[Word, Word, Word] | None
+    ) -> Truth:
+        """Whether the mapping, ``sync`` of it (direction, offset, size) or its end has
+        to do with a slot of another's."""
+        ...
+
 
 @runtime_checkable
 class HasLife(Protocol):
@@ -257,6 +264,12 @@ class BuiltinLife:
         """It does in every state.  Source: swiotlb_tbl_unmap_single() and before it
         the sync of dma_direct_unmap_page(), kernel/dma."""
         return TRUE
+
+    def trespasses(
+        self, placed: Placed, sync: tuple[Word, Word, Word] | None
+    ) -> Truth:
+        """Never, in every state."""
+        return FALSE
 
     def whole_copies(self, placed: Placed, direction: Word) -> tuple[Copy, ...]:
         """None: swiotlb_tbl_map_single() and swiotlb_tbl_unmap_single() copy a mapping

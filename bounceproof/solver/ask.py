@@ -34,6 +34,7 @@ from bounceproof.solver.domain import Domain, Variables
 from bounceproof.solver.leftovers import with_leftovers
 from bounceproof.solver.lists import with_lists
 from bounceproof.solver.minimum import Point
+from bounceproof.solver.own_slots import OwnSlots
 from bounceproof.solver.properties import Property, applies, broken
 from bounceproof.solver.started import as_started
 from bounceproof.solver.tried import with_trials
@@ -329,7 +330,7 @@ def _check(
     findings: list[Finding] = []
     directed, ends = cache(partial(_directed, model, domain)), _ends(model)
     questions = sum(applies(p, c.path) for p in properties for c, _ in every)
-    watch = numbered(watch, questions)
+    watch, own = numbered(watch, questions), OwnSlots(model)
     for prop in properties:
         cells = tuple(pair for pair in every if applies(prop, pair[0].path))
         if every and not cells:
@@ -352,6 +353,7 @@ def _check(
             )
         except NotRead as reason:
             found = _unanswered(prop, str(reason), cells)
+        found = own.checked(wanted, found)
         pages = {cell.page_size for cell, _ in cells}
         started = as_started(found, (model,), pages, wanted)
         findings.append(with_trials(model, domain, started))

@@ -15,6 +15,8 @@ from bounceproof.source.extract.initial import (
     initial_claims,
     refused,
 )
+from bounceproof.source.kernel.judged import read_by_mappings
+from bounceproof.source.kernel.kernel import ENTRIES
 from bounceproof.source.program.program import Program
 
 SECONDS = 10.0
@@ -43,6 +45,8 @@ def initial_lemma(kernel: HasProgram, page_size: int) -> Lemma:
         variable("stale", U64),
     )
     program, geometry = kernel.program(page_size), kernel.geometry(page_size)
+    entries = (name for names in ENTRIES.values() for name in names)
+    read = read_by_mappings(program, entries)
     fields = {
         "nslabs": unknown.nslabs,
         "nareas": unknown.nareas,
@@ -50,7 +54,7 @@ def initial_lemma(kernel: HasProgram, page_size: int) -> Lemma:
     }
     due = (
         Obligation(claim.what, claim.given, claim.shown, fields)
-        for claim in initial_claims(program, page_size, geometry, unknown)
+        for claim in initial_claims(program, page_size, geometry, unknown, read)
     )
     return Lemma("the pool's start", TEXT, tuple(due))
 

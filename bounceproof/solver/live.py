@@ -41,6 +41,19 @@ def exclusive_broken(placed: Placed, space: Variables) -> Truth:
     return beyond | placed.life.overtakes(placed)
 
 
+def others_touched(placed: Placed, space: Variables) -> Truth:
+    """A field of another mapping's slot is written or read, so that what is said of
+    one mapping alone is not said of all.
+
+    Sources: swiotlb_tbl_map_single(), swiotlb_bounce() and swiotlb_release_slots(),
+    kernel/dma/swiotlb.c.
+    """
+    extra, sync = space.extra, None
+    if "sync_offset" in extra:
+        sync = extra["direction"], extra["sync_offset"], extra["sync_size"]
+    return placed.life.trespasses(placed, sync)
+
+
 def returned_broken(placed: Placed, space: Variables) -> Truth:
     """Unmapping frees other slots than the mapping took.
 

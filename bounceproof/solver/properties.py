@@ -169,6 +169,20 @@ def broken_anywhere(
     return tuple(ways.values())
 
 
+def others_touched(model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """When a mapping at any slot that the code's predicate accepts has to do with a
+    slot of another's, where what is said of one alone is not said of all."""
+    if not isinstance(model, HasLife):
+        raise NoClosedForm("the kernel's mappings have no life that can be asked")
+    mapping = model.mapping(cell, space.request)
+    pool = serving(model, cell, mapping, space.pool)
+    slot, possible = searches.any_slot(model, cell, space, mapping)
+    mapped = mapping.bounced & ~mapping.refused & possible
+    life = model.life(cell)
+    placed = Placed(life, cell, space.request, mapping, pool, slot)
+    return mapped & live.others_touched(placed, space)
+
+
 def _by_direction(space: Variables) -> list[Variables]:
     """``space`` for each direction: code that branches on it is then plainer."""
     if "direction" not in space.extra:

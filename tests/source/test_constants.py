@@ -285,6 +285,35 @@ def test_an_empty_pool_is_proved(change: tuple[str, str]) -> None:
     assert asked(tree, Property.HALTS).verdict is Verdict.HOLDS
 
 
+END = ("phys_addr_t start;", "phys_addr_t start, end;")
+START = "mem->start = start;"
+LAST = "mem->end = start + (nslabs << IO_TLB_SHIFT);"
+ENDS = {
+    "never": START,
+    "not of one pool": f"{START}\n\tif (nslabs != 4096)\n\t\t{LAST}",
+    "too far": f"{START}\n\t{LAST[:-1]} + IO_TLB_SIZE;",
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_that_proofs_state_is_proved(name: str) -> None:
+    initial_state_proved(planted(END, (START, f"{START}\n\t{LAST}")), 4096)
+    with pytest.raises(NotUnderstood, match=r"the pool's end"):
+        initial_state_proved(planted(END, (START, ENDS[name])), 4096)
+
+
+def test_what_mappings_read_is_the_same_in_every_pool() -> None:
+    field = ("phys_addr_t start;", "phys_addr_t start;\n\tunsigned int step;")
+    read = ("return mem->start +", "return mem->step + mem->start +")
+    for step, same in (("1", True), ("nslabs == 4096", False)):
+        kernel = planted(field, read, (START, f"{START}\n\tmem->step = {step};"))
+        if same:
+            initial_state_proved(kernel, 4096)
+            continue
+        with pytest.raises(NotUnderstood, match=r"the pool's step"):
+            initial_state_proved(kernel, 4096)
+
+
 @pytest.mark.parametrize("name", UNLIKE)
 def test_another_start_is_not_proved(name: str) -> None:
     with pytest.raises(NotUnderstood, match=r"swiotlb\.c:\d+"):

@@ -104,6 +104,55 @@ def test_a_fault_is_found_and_confirmed_on_the_code(fault: str) -> None:
     assert found.confirmed
 
 
+BETWEEN = {
+    "another address is bounced": (
+        Property.INBOUNDS,
+        (DMA_IOMMU, "single(dev, phys, size,", "single(dev, phys + 8192, size,"),
+    ),
+    "the next page is bounced": (
+        Property.CLEAN,
+        (DMA_IOMMU, "page_to_phys(page)", "page_to_phys(page + 1)"),
+    ),
+    "the device is led elsewhere": (
+        Property.EXCLUSIVE,
+        (DMA_IOMMU, "return iova + below;", "return iova + below + 4096;"),
+    ),
+    "the device is led a little aside": (
+        Property.ALIGNED,
+        (DMA_IOMMU, "return iova + below;", "return iova + below + 4;"),
+    ),
+    "a part of a granule is mapped": (
+        Property.FITS,
+        (DMA_IOMMU, "ALIGN(size + below,", "size == 9728 ? size : ALIGN(size + below,"),
+    ),
+    "a slot before is written to": (
+        Property.CLEAN,
+        (
+            SWIOTLB,
+            "\tbounce(dev, mem->start",
+            "\tif (slot & 127)\n\t\tmem->slots[slot - 1].alloc_size = 8;\n"
+            "\tbounce(dev, mem->start",
+        ),
+    ),
+    "the end writes behind": (
+        Property.INBOUNDS,
+        (
+            SWIOTLB,
+            "\tarea->used -= count;",
+            "\tif ((first + count) & 127)\n"
+            "\t\tmem->slots[first + count].orig_addr = 0;\n\tarea->used -= count;",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BETWEEN)
+def test_what_lies_between_request_and_slots_is_no_proof(fault: str) -> None:
+    prop, change = BETWEEN[fault]
+    found = asked(kernel(change), prop, Path.IOMMU)
+    assert found.verdict in (Verdict.BROKEN, Verdict.UNKNOWN)
+
+
 FORGOTTEN = {
     "counts on into the next slot set": (
         SWIOTLB,

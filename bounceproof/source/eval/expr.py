@@ -35,7 +35,7 @@ from bounceproof.source.eval.memory import (
     merge_states,
     merge_values,
 )
-from bounceproof.source.eval.sizes import size_of
+from bounceproof.source.eval.sizes import apart, size_of
 
 if TYPE_CHECKING:
     from bounceproof.source.program.program import Field
@@ -275,7 +275,7 @@ class Expressions(Core):
     def move(self, value: Value, by: Word, node: c.Node) -> Value:
         """``value + by`` for a pointer."""
         if isinstance(value, Address):
-            scale = size_of(value.to, self.program)
+            scale = apart(value.to, self.program)
             if scale is None:
                 raise self.fail(node, "the size of what the pointer points to")
             return Address((value.word + by.cast(S64) * scale).cast(U64), value.to)

@@ -24,6 +24,14 @@ def size_of(kind: c.Type, program: Program) -> int | None:
     return None
 
 
+def apart(kind: c.Type, program: Program) -> int | None:
+    """Bytes from a value of type ``kind`` to the next, or None; a page is known by its
+    address."""
+    if isinstance(kind, c.StructType) and kind.tag == "page":
+        return program.page_size
+    return size_of(kind, program)
+
+
 def _struct_size(kind: c.StructType, program: Program) -> int | None:
     fields = program.structs.get(kind.tag)
     if fields is None or kind.tag in program.unions:

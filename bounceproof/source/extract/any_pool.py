@@ -29,17 +29,20 @@ def has_areas(machine: Machine) -> bool:
     return not machine.single and "io_tlb_area" in machine.program.structs
 
 
+def stated_fields(start: Word, slots: Word, shift: int) -> dict[str, Value]:
+    """What a pool of ``slots`` (unsigned long) at ``start`` says of itself."""
+    end = start + (slots << shift)
+    vaddr = Address(start, c.VoidType())
+    return {"start": start, "end": end, "vaddr": vaddr, "nslabs": slots}
+
+
 def state_pool(machine: Machine, state: State, pool: AnyPool) -> None:
     """Have ``state`` hold ``pool`` in place of the machine's own."""
     slots = pool.area_nslabs.cast(U64)
     if has_areas(machine):
         slots = slots * pool.nareas.cast(U64)
-    shift = slot_geometry(machine.program).shift
-    fields: dict[str, Value] = {
-        "start": pool.start,
-        "end": pool.start + (slots << shift),
-        "vaddr": Address(pool.start, c.VoidType()),
-        "nslabs": slots,
+    fields = {
+        **stated_fields(pool.start, slots, slot_geometry(machine.program).shift),
         "area_nslabs": pool.area_nslabs,
         "nareas": pool.nareas,
     }

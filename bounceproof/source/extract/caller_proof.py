@@ -308,20 +308,32 @@ class CallerProof:
         if number >= len(self._run.bounces):
             return TRUE
         condition, word = self._run.bounces[number]
-        placed = condition & ~failed & word.cast(U64).ne(tlb_addr)
+        kept = (self._led(value, tlb_addr) ^ tlb_addr) & asked.cell.min_align_mask
+        placed = word.cast(U64).ne(tlb_addr) | kept.ne(0)
+        placed = condition & ~failed & placed
         return (self._all_found() & failed & given) | (~failed & ~given) | placed
 
     def _unmappable(self) -> Truth:
-        """Whether iommu_map() refuses what dma_iova_link() tells it: no whole granules.
+        """Whether iommu_map() refuses what it is told: no whole granules.
 
         Source: iommu_map_nosync(), drivers/iommu/iommu.c, v7.3.
         """
         refused, low = FALSE, self._asked.cell.granule - 1
-        if self._asked.cell.path is Path.LINK:
-            for condition, iova, phys, size in self._run.maps:
-                whole = ((iova | phys | size) & low).eq(0)
-                refused = refused | (condition & ~whole)
+        for condition, iova, phys, size in self._run.maps:
+            whole = ((iova | phys | size) & low).eq(0)
+            refused = refused | (condition & ~whole)
         return refused
+
+    def _led(self, value: Value, otherwise: Word) -> Word:
+        """The address that the device's leads to, where it is told of one."""
+        if not isinstance(value, Word) or self._asked.cell.path is Path.LINK:
+            return otherwise
+        if not self._asked.cell.path.has_granule:
+            return value.cast(U64)
+        led = otherwise
+        for condition, iova, phys, _ in self._run.maps:
+            led = ite(condition, phys + (value.cast(U64) - iova), led)
+        return led
 
     def _all_found(self) -> Truth:
         """Whether no search on the way was in vain; dma_iova_link() makes several."""

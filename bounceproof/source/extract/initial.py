@@ -19,6 +19,7 @@ from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.core import zero_of
 from bounceproof.source.eval.memory import (
+    Address,
     Location,
     Pointer,
     Poison,
@@ -27,7 +28,13 @@ from bounceproof.source.eval.memory import (
     in_bits,
 )
 from bounceproof.source.eval.paths import Outcome, PathEnds
-from bounceproof.source.extract.machine import Layout, Machine, initialiser
+from bounceproof.source.extract.any_pool import stated_fields
+from bounceproof.source.extract.machine import (
+    POOL_START,
+    Layout,
+    Machine,
+    initialiser,
+)
 from bounceproof.source.program.program import Program
 
 MOST = 1 << 31
@@ -60,10 +67,15 @@ class Claim:
 
 
 def initial_claims(
-    program: Program, page_size: int, geometry: SlotGeometry, unknown: Unknown
+    program: Program,
+    page_size: int,
+    geometry: SlotGeometry,
+    unknown: Unknown,
+    read: frozenset[str],
 ) -> tuple[Claim, ...]:
     """That an empty pool of whole slot sets is one: every slot free up to the end of
-    its slot set, area->used and area->index 0, the pool's fields those asked for.
+    its slot set, area->used and area->index 0, the pool's fields those asked for, and
+    what else of the names ``read`` it sets the same in every pool.
 
     Raises NotUnderstood for code that cannot be followed for any index.
     Source: swiotlb_init_io_tlb_pool() and its predecessors, kernel/dma/swiotlb.c.
@@ -83,8 +95,8 @@ def initial_claims(
     for name in ("used", "index"):
         zero = machine.of_area(name).eq(0)
         claims.append(Claim(f"area->{name} of 0", pool & area, zero))
-    for name, wanted in machine.fields():
-        claims.append(Claim(f"the pool's {name}", pool, wanted))
+    fields = [*machine.fields(geometry.shift), *machine.others(read)]
+    claims += [Claim(f"the pool's {name}", pool, wanted) for name, wanted in fields]
     return tuple(claims)
 
 
@@ -99,6 +111,7 @@ class Opening(Machine):
         self.due: list[Claim] = []
         self.left = State()
         self._held: dict[Key, Word] = {}
+        self._stated: set[Location] = set()
         self._counted: set[Key] = set()
         self._turning = False
         super().__init__(program, cell, Layout(unknown.start))
@@ -140,21 +153,54 @@ class Opening(Machine):
             value = self.peek(self.left, self.pool, self.pool_tag, name)
         return self.as_word(value, self._nowhere)
 
-    def fields(self) -> list[tuple[str, Truth]]:
-        """The pool's own fields, and whether they are what was asked for."""
+    def fields(self, shift: int) -> list[tuple[str, Truth]]:
+        """What the pool says of itself, and whether it is what proofs state of it."""
         unknown = self.unknown
         wanted = {
-            "start": unknown.start,
-            "nslabs": unknown.nslabs,
-            "nareas": unknown.nareas.cast(U64),
+            **stated_fields(unknown.start, unknown.nslabs, shift),
+            "nareas": unknown.nareas,
             "area_nslabs": unknown.nslabs // unknown.nareas.cast(U64),
         }
         found = []
         for name, right in wanted.items():
-            if self.has(self.pool_tag, name):
-                value = self.peek(self.left, self.pool, self.pool_tag, name)
-                word = self.as_word(value, self._nowhere).cast(U64)
-                found.append((name, word.eq(right)))
+            at, kind = self._place(name)
+            if at is not None and kind is not None:
+                value = self.load(self.left, at, kind, self._nowhere)
+                found.append((name, self._alike(name, value, right)))
+                self._stated.add(at)
+        return found
+
+    def _place(self, name: str) -> tuple[Location | None, c.Type | None]:
+        """Where a pool holds ``name``: in its struct, or in a variable of its own."""
+        entry = self.program.structs.get(self.pool_tag, {}).get(name)
+        if entry is not None:
+            return (*self.pool, name), entry.type
+        if f"io_tlb_{name}" not in self.program.globals:
+            return None, None
+        return self.global_place(c.Name(0, f"io_tlb_{name}"), self.left)
+
+    def _alike(self, name: str, value: Value, right: Value) -> Truth:
+        """Whether a field holds what is stated of it."""
+        if isinstance(right, Address):
+            if not isinstance(value, Address):
+                raise refused(self.program, f"the pool's {name}, an address")
+            return value.there & value.word.cast(U64).eq(right.word.cast(U64))
+        assert isinstance(right, Word)
+        return self.as_word(value, self._nowhere).cast(U64).eq(right.cast(U64))
+
+    def others(self, read: frozenset[str]) -> list[tuple[str, Truth]]:
+        """What else of ``read`` the initialisation sets, and whether it is the same in
+        a pool of any size, anywhere, as in the smallest one."""
+        plain = _Plain(self.program, self.cell, Layout(Word(POOL_START, U64)))
+        names = {place[0]: name for name, (place, _) in self.globals.items()}
+        found = []
+        for at, value in self.left.memory.items():
+            name = str(at[-1]) if at[0] == self.memory[0] else names.get(at[0])
+            if name in read and at not in self._stated and at[0] not in self.sinks:
+                same = _same_as(value, plain.left.memory.get(at))
+                if same is None:
+                    raise refused(self.program, f"a value of {name} that is plain")
+                found.append((name, same))
         return found
 
     def _array(self, name: str, otherwise: Location) -> Location:
@@ -329,6 +375,23 @@ class Opening(Machine):
             changed = _unlike(frame, after.frames.get(number, {}))
             if at in changed or any(place[:2] not in own for place in changed):
                 raise self.fail(node, _ALONE)
+
+
+class _Plain(Machine):
+    """A machine with a pool of one size; ``left`` is what its initialisation leaves."""
+
+    def _initialise_pool(self, state: State) -> None:
+        super()._initialise_pool(state)
+        self.left = state.fork(TRUE)
+
+
+def _same_as(value: Value, plain: Value | None) -> Truth | None:
+    """Whether two values are one; None where that cannot be said."""
+    if isinstance(value, Word) and isinstance(plain, Word):
+        return value.cast(_WIDE).eq(plain.cast(_WIDE))
+    if isinstance(value, Pointer | Address) and value == plain:
+        return value.there
+    return None
 
 
 def _is_element(at: Location) -> bool:

@@ -40,7 +40,13 @@ from bounceproof.source.eval.memory import NOTHING, Address, State, Value
 from bounceproof.source.eval.paths import PathEnds
 from bounceproof.source.extract.cut import Fresh
 from bounceproof.source.extract.live_machine import LiveMachine
-from bounceproof.source.extract.record import Leftovers, Record, Write, taken_over
+from bounceproof.source.extract.record import (
+    Key,
+    Leftovers,
+    Record,
+    Write,
+    taken_over,
+)
 from bounceproof.source.extract.run import entry_values
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
@@ -203,15 +209,62 @@ class SourceLife:
         taken = [e for e in self._machine.events if e.kind == "taken"]
         return taken[-1].condition if taken else FALSE
 
+    def trespasses(
+        self, placed: Placed, sync: tuple[Word, Word, Word] | None
+    ) -> Truth:
+        """Whether a field of another mapping's slot is read or written, list[] aside.
+
+        Asked of the mapping and its end in each direction, and of ``sync`` (direction,
+        offset and size).
+        """
+        beyond = FALSE
+        for index in IN_C:
+            story = self._story(placed, index)
+            records = [story.record]
+            if self._made(story) and self._cell.path in UNMAPS:
+                self._unmap(placed, story, index)
+                records.append(self._machine.record)
+            beyond = beyond | self._beyond(story, records)
+            if sync is None or not self._made(story):
+                continue
+            for whom in ("device", "cpu"):
+                self._sync(placed, index, sync[1], sync[2], whom)
+                here = self._beyond(story, [self._machine.record])
+                beyond = beyond | (sync[0].eq(index) & here)
+        return beyond
+
+    def _beyond(self, story: Story, records: list[Record]) -> Truth:
+        machine, beyond = self._machine, FALSE
+        taken = self._one_span(story.record, 0, "takes slots")
+
+        def own(key: Key) -> bool:
+            return key != machine.list_key and key[0] != machine.areas[0]
+
+        for record in records:
+            beyond = beyond | record.beyond(taken.first, taken.last, own)
+        return beyond
+
     def handed_out(self, placed: Placed) -> Range:
-        """The page that swiotlb_alloc() returns, or the streaming mapping."""
-        result = self._story(placed, TO_DEVICE).result
+        """The page that swiotlb_alloc() returns, or where the device's address leads
+        to."""
+        story = self._story(placed, TO_DEVICE)
+        result = story.result
         if self._cell.path is not Path.ALLOC:
-            return placed.tlb_addr, placed.tlb_addr + placed.mapping.size
+            at = self._led(placed, story)
+            return at, at + placed.mapping.size
         if not isinstance(result, Address):
             raise NotUnderstood(_FILE, 0, "swiotlb_alloc()", "a page that is returned")
         page = Word(self._cell.page_size - 1, U64)
         return result.word, result.word + ((placed.mapping.size + page) & ~page)
+
+    def _led(self, placed: Placed, story: Story) -> Word:
+        """The address that the device's leads to, where it is told of one."""
+        if not self._made(story):
+            return placed.tlb_addr
+        handle = self._handle(story)
+        for step in self._steps(story.events, "iommu_map")[-1:]:
+            handle = step.to + (handle - step.other)
+        return handle
 
     def reach(self, placed: Placed) -> tuple[Range, ...]:
         """What iommu_map() is told to map; without an IOMMU the mapping itself."""

@@ -13,8 +13,9 @@ from bounceproof.models.request import Cell, Pool
 from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.arguments import named
-from bounceproof.source.eval.memory import Address, Poison, State, Value, in_bits
+from bounceproof.source.eval.memory import Poison, State, Value, in_bits
 from bounceproof.source.eval.paths import Outcome, PathEnds
+from bounceproof.source.extract.any_pool import stated_fields
 from bounceproof.source.extract.cut import Fresh, changed
 from bounceproof.source.extract.loops import Loops, Span
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
@@ -72,11 +73,8 @@ class LiveMachine(RecordMachine):
         self.events.clear()
         state = self.start_state.fork(TRUE)
         slots = pool.area_nslabs.cast(U64)
-        fields: dict[str, Value] = {
-            "start": pool.start,
-            "end": pool.start + (slots << pool.geometry.shift),
-            "vaddr": Address(pool.start, c.VoidType()),
-            "nslabs": slots,
+        fields = {
+            **stated_fields(pool.start, slots, pool.geometry.shift),
             "area_nslabs": u64(_ALL_SLOTS),
         }
         for name, value in fields.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bounceproof.models.word import S64, CType, Truth, Word, ite
+from bounceproof.models.word import FALSE, S64, CType, Truth, Word, ite
 from bounceproof.source.eval.memory import Location, State, Value
 
 Key = tuple[int, str]
@@ -56,16 +56,33 @@ class Record:
     """The fields of some arrays: their ``stated`` values and the writes, in order.
 
     ``before``: what a field held by element, where that is no stated value.
+    ``reads``: where and of which element (S64) code has read a field.
     """
 
     stated: dict[Key, Word]
     writes: dict[Key, list[Write]] = field(default_factory=dict)
     before: dict[Key, Callable[[Word], Word]] = field(default_factory=dict)
+    reads: list[tuple[Truth, Key, Word]] = field(default_factory=list)
 
     def copy(self) -> Record:
         """A record that goes on by itself."""
         writes = {key: list(held) for key, held in self.writes.items()}
-        return Record(dict(self.stated), writes, dict(self.before))
+        reads = list(self.reads)
+        return Record(dict(self.stated), writes, dict(self.before), reads)
+
+    def beyond(self, first: Word, last: Word, own: Callable[[Key], bool]) -> Truth:
+        """Where a field that is ``own`` was read or written in an element before
+        ``first`` or behind ``last`` (S64)."""
+        beyond = FALSE
+        for condition, key, at in self.reads:
+            if own(key):
+                beyond = beyond | (condition & ((at < first) | (at > last)))
+        for key, writes in self.writes.items():
+            for write in writes if own(key) else ():
+                outside = (write.first < first) | (write.last > last)
+                any_ = write.condition & (write.first <= write.last)
+                beyond = beyond | (any_ & outside)
+        return beyond
 
     def of(self, key: Key) -> list[Write]:
         """The writes to a field so far."""
@@ -91,6 +108,7 @@ class Record:
         """What is at ``at``, or None for a field that is not stated."""
         key = key_of(at)
         known = key in self.stated or key in self.before
+        self.reads.append((state.condition, key, element_of(at)))
         return self.value(key, element_of(at)) if known else None
 
     def write(self, state: State, at: Location, value: Value) -> None:

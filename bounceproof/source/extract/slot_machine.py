@@ -22,6 +22,7 @@ from bounceproof.source.eval.memory import (
     Value,
 )
 from bounceproof.source.eval.paths import Outcome
+from bounceproof.source.extract.any_pool import stated_fields
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.record import Key, Stretch, element_of, key_of
 from bounceproof.source.extract.record_machine import RecordMachine
@@ -161,11 +162,8 @@ class SlotMachine(RecordMachine):
         given, fresh = self.judge.given, self.judge.fresh
         state = self.start_state.fork(TRUE)
         slots = given.nslabs.cast(U64)
-        fields: dict[str, Value] = {
-            "start": given.start,
-            "end": given.start + (slots << 11),
-            "vaddr": Address(given.start, c.VoidType()),
-            "nslabs": slots,
+        fields = {
+            **stated_fields(given.start, slots, 11),
             "nareas": given.nareas,
             "area_nslabs": given.area_nslabs,
         }

@@ -119,6 +119,10 @@ class Trace:
         refused = self.refused()
         if not searches:
             refused = refused | bounced
+        orig, size = self._request.orig_addr, self._request.size
+        if self._cell.path is Path.LINK:
+            orig = self._chosen("bounce", "orig_addr", orig)
+            size = self._chosen("bounce", "mapping_size", size)
         return Mapping(
             bounced=bounced,
             refused=refused,
@@ -127,8 +131,8 @@ class Trace:
             total=total,
             printed=total if printed is None else printed,
             nslots=self._slots(total),
-            orig_addr=self._chosen("bounce", "orig_addr", self._request.orig_addr),
-            size=self._chosen("bounce", "mapping_size", self._request.size),
+            orig_addr=orig,
+            size=size,
         )
 
     def _chosen(self, kind: str, name: str, chosen: Word) -> Word:

@@ -46,14 +46,23 @@ def names_read(program: Program, entries: Iterable[str]) -> frozenset[str]:
 
     Of the driver, only what sets its limit and its mask counts.
     """
-    ends = [name for names in UNMAPS.values() for name in names]
-    syncs = [name + end for name in SYNCS.values() for end in ("device", "cpu")]
-    roots = [*entries, *ends, *syncs, *GIVEN_BACK, *INITIALISERS, *_LIMITS]
+    roots = [*_roots(entries), *INITIALISERS]
     if FILE not in program.units:
         return mentioned_from(program, roots, BOUNDARY)
     functions, mentioned = read_names(program)
     core = mentioned_from(program, roots, BOUNDARY) - set(program.functions_in(FILE))
     return core | functions | mentioned_from(program, mentioned, BOUNDARY)
+
+
+def read_by_mappings(program: Program, entries: Iterable[str]) -> frozenset[str]:
+    """Every name that mappings, their syncs and ends, and limits may lead to."""
+    return mentioned_from(program, _roots(entries), BOUNDARY)
+
+
+def _roots(entries: Iterable[str]) -> list[str]:
+    ends = [name for names in UNMAPS.values() for name in names]
+    syncs = [name + end for name in SYNCS.values() for end in ("device", "cpu")]
+    return [*entries, *ends, *syncs, *GIVEN_BACK, *_LIMITS]
 
 
 def _anything(name: str) -> bool:

@@ -34,6 +34,8 @@ _TAGS = {
     "dev_iommu": "bp_link",
 }
 _MAP = "swiotlb_tbl_map_single"
+_PLACED = {"page": " __attribute__((aligned(1UL << BP_PAGE_SHIFT)))"}
+"""A page is known by its address: the next one is as far as its bytes."""
 
 
 class Text:
@@ -124,7 +126,7 @@ class Text:
                     emit(entry.type.tag)
             fields = [self._field(name, f, done) for name, f in structs[tag].items()]
             body = "\n".join(f"\t{line};" for line in fields if line)
-            out.append(f"struct {tag} {{\n{body or empty}\n}};")
+            out.append(f"struct {tag} {{\n{body or empty}\n}}{_PLACED.get(tag, '')};")
 
         for tag in structs:
             emit(tag)

@@ -33,7 +33,9 @@ static uint64_t below(uint64_t most)
 /* A constant of the code, or one off. */
 static uint64_t hint(void)
 {
-	return nhints ? hints[below(nhints)] + below(3) - 1 : draw();
+	uint64_t constant = nhints ? hints[below(nhints)] + below(3) : draw();
+
+	return constant ? constant - 1 : 0;
 }
 
 static uint64_t in_limit(uint64_t size)
@@ -102,7 +104,7 @@ static uint64_t some_address(void)
 		phys = (phys & ~bits->mask) | bits->value;
 	}
 	phys = phys / addr_step * addr_step;
-	if (phys + asked.size > 1UL << PHYS_BITS)
+	if (phys > 1UL << PHYS_BITS || phys + asked.size > 1UL << PHYS_BITS)
 		phys &= 0xffffffff;
 	return outside_pool(phys);
 }
@@ -232,7 +234,8 @@ static long ask_empty(int living)
 		mapped = map_one(&map, &why);
 	}
 	if (!mapped) {
-		shown(FITS, why == BP_RAN ? "is refused" : "stops", why);
+		note(FITS, why == BP_FAULT ? DEBATABLE : SHOWN,
+		     why == BP_RAN ? "is refused" : "stops", why);
 	} else if (map.bounced) {
 		first = (long)map.first;
 		needed = (bp_noted.alloc_size + SLOT_BYTES - 1) / SLOT_BYTES;
@@ -352,8 +355,9 @@ static void ask_run(unsigned long first)
 	}
 	if (!mapped) {
 		if (due && why != BP_ENDLESS && why != BP_LONG)
-			shown(FINDS, why == BP_RAN ? "a free run is passed by" : "stops",
-			      (long)first);
+			note(FINDS, why == BP_FAULT ? DEBATABLE : SHOWN,
+			     why == BP_RAN ? "a free run is passed by" : "stops",
+			     (long)first);
 	} else if (below(8) == 0) {
 		unmap_one(&map);
 	}
@@ -386,6 +390,7 @@ static void ask_occupied(void)
 	if (map_one(&map, &why))
 		unmap_one(&map);
 	else if (due && why != BP_ENDLESS && why != BP_LONG)
-		shown(FINDS, why == BP_RAN ? "a free run is passed by" : "stops", -1);
+		note(FINDS, why == BP_FAULT ? DEBATABLE : SHOWN,
+		     why == BP_RAN ? "a free run is passed by" : "stops", -1);
 	asked = request;
 }

@@ -12,7 +12,9 @@
 #undef memset
 #define memset(to, c, n) ((void)bp_record(BP_FILL, bp_number(to), c, n))
 #undef iommu_map
-#define iommu_map(d, iova, phys, n, ...) bp_record(BP_MAPPED, iova, phys, n)
+#define iommu_map(d, iova, phys, n, ...) \
+	((((iova) | (phys) | (n)) & (bp_cell.granule - 1)) ? -22 : \
+	 bp_record(BP_MAPPED, iova, phys, n))
 #undef iommu_map_atomic
 #define iommu_map_atomic iommu_map
 #undef iommu_map_nosync
