@@ -149,7 +149,7 @@ def _bounds(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim
         if touch.key == machine.list_key:
             shown = shown & touch.condition.implies(pool.in_area(touch.element))
     yield Claim("slots of the area", shown)
-    shown, any_slot = TRUE, pool.given.first + slot("ahead")
+    shown, any_slot = TRUE, pool.given.first + variable("ahead", U32)
     for key, writes in after.record.writes.items():
         if key == machine.list_key or key[0] == machine.areas[0]:
             continue

@@ -28,8 +28,7 @@ from bounceproof.solver.slots import PoolShape
 from bounceproof.solver.verdict import Counterexample, Finding, Verdict
 from bounceproof.source.errors import SourceError
 from bounceproof.source.extract.freelist_code import stray
-from bounceproof.source.extract.life import SYNCS, UNMAPS
-from bounceproof.source.kernel.kernel import ENTRIES, SourceKernel
+from bounceproof.source.kernel.kernel import SourceKernel, calls_of_a_mapping
 
 Ops = list[dict[str, Any]]
 HISTORIES, CALLS = 4, 40
@@ -163,7 +162,7 @@ def _list_proofs(
         if geometry != MAINLINE:
             why = f"{geometry}; list[] is proved for {MAINLINE}"
             return (ListProof("the slots", "", failed=why),)
-        other = stray(program, _starts())
+        other = stray(program, calls_of_a_mapping())
         if other is not None:
             where = f"{other.file}:{other.line}"
             why = f"{where}: {other.name}() writes to list[] or used, out of turn"
@@ -172,13 +171,6 @@ def _list_proofs(
         return prove_lists(program, model.shape(any_device), shape)
     except (SourceError, NoSearchRule) as error:
         return (ListProof("the search", "", failed=str(error)),)
-
-
-def _starts() -> Iterator[str]:
-    for names in (*ENTRIES.values(), *UNMAPS.values()):
-        yield from names
-    for name in SYNCS.values():
-        yield from (f"{name}cpu", f"{name}device")
 
 
 def with_lists(model: RunsHistories, finding: Finding) -> Finding:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, NO_SEG_BOUNDARY
 from bounceproof.models.geometry import SlotGeometry
-from bounceproof.models.lifetime import Placed
+from bounceproof.models.lifetime import (
+    BIDIRECTIONAL,
+    FROM_DEVICE,
+    TO_DEVICE,
+    Placed,
+)
 from bounceproof.models.request import Cell, Mapping, Pool, Request
 from bounceproof.models.word import (
     FALSE,
@@ -37,15 +42,21 @@ from bounceproof.source.extract.cut import Fresh
 from bounceproof.source.extract.freelist_code import releasing_function
 from bounceproof.source.extract.live_machine import LiveMachine
 from bounceproof.source.extract.prover import Obligation, Prover, Refusal
-from bounceproof.source.extract.record import Record, Write, taken_over
+from bounceproof.source.extract.record import Key, Record, Write, taken_over
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
 
 if TYPE_CHECKING:
-    from bounceproof.source.extract.life import SourceLife, Stage
+    from bounceproof.source.extract.life import SourceLife, Stage, Sync
 
 _SEEN = frozenset(("copy", "fill", "iommu_map"))
 _AREA_BITS, _SLOT_BITS = 12, 31
+_LIKE = {
+    (TO_DEVICE, "cpu"): (FROM_DEVICE, "cpu"),
+    (FROM_DEVICE, "device"): (TO_DEVICE, "device"),
+    (BIDIRECTIONAL, "device"): (TO_DEVICE, "device"),
+}
+"""Syncs, and those of which properties are asked."""
 _ONE = Word(1, U32)
 _TRIES = 4
 """Conditions behind a search of which it is asked whether they are about its slot."""
@@ -101,8 +112,9 @@ class PlacedMachine(LiveMachine):
     """A :class:`LiveMachine` of which a mapping at :func:`any_place` is asked.
 
     It does not ask again whether a slot was found.  ``unstopped`` is a function that is
-    taken never to stop the kernel, which is to be proved elsewhere; ``due`` what must
-    be impossible for what it made of the search to be right.
+    taken never to stop the kernel, which is to be proved elsewhere, and ``released``
+    which writes it made last; ``due`` what must be impossible for what was made of the
+    search to be right.
     """
 
     def __init__(
@@ -111,6 +123,7 @@ class PlacedMachine(LiveMachine):
         self.where = any_place(fresh)
         self.nareas = fresh("nareas", CType(_AREA_BITS + 1, False)).cast(U32)
         self.unstopped, self._unstopped = "", 0
+        self.released: dict[Key, range] = {}
         self._tries = 0
         self.left: list[Record] = []
         self.due: list[Truth] = []
@@ -118,6 +131,7 @@ class PlacedMachine(LiveMachine):
 
     def begin(self, pool: Pool, slot: Word, room: Word | None = None) -> State:
         self.left.clear()
+        self.released = {}
         self._tries = 0
         return super().begin(pool, slot, room)
 
@@ -152,12 +166,18 @@ class PlacedMachine(LiveMachine):
         body: Callable[[State], list[Outcome]] | None = None,
     ) -> Value:
         """Run ``function``, as ever."""
-        inside = int(function.name == self.unstopped)
-        self._unstopped += inside
+        if function.name != self.unstopped:
+            return super().invoke(function, arguments, state, node, body)
+        before = {key: len(writes) for key, writes in self.record.writes.items()}
+        self._unstopped += 1
         try:
             return super().invoke(function, arguments, state, node, body)
         finally:
-            self._unstopped -= inside
+            self._unstopped -= 1
+            self.released = {
+                key: range(before.get(key, 0), len(writes))
+                for key, writes in self.record.writes.items()
+            }
 
     def bug(self, condition: Truth, state: State, node: c.Node) -> None:
         """The kernel stops, but in what is taken never to."""
@@ -277,44 +297,128 @@ def any_placed(
 
 
 def prove_elsewhere(
-    prover: Prover, near: SourceLife, far: SourceLife, placed: Placed, known: Truth
+    prover: Prover,
+    near: SourceLife,
+    far: SourceLife | None,
+    placed: Placed,
+    known: Truth,
 ) -> Refusal | None:
-    """None where a mapping, its syncs and its end are the same in any area as at the
-    same slot of a pool of one.
+    """None where a mapping, its syncs and its end keep to its slots, and are the same
+    in any area as at the same slot of a pool of one.
 
-    Syncs and the end are evaluated in what the mapping left there, which is proved to
-    be the same.  What the end makes of list[], used and index, and that the release
-    does not stop the kernel, :mod:`~bounceproof.solver.freelist_proof` proves.  Raises
-    NotUnderstood.
+    ``far`` is None where pools have no areas.  Syncs and the end are evaluated in what
+    the mapping left there, which is proved to be the same.  What the end makes of
+    list[], used and index, and that the release does not stop the kernel,
+    :mod:`~bounceproof.solver.freelist_proof` proves.  Raises NotUnderstood.
     """
-    machine = far.machine
-    ours = near.machine
-    assert isinstance(machine, ElsewhereMachine) and isinstance(ours, PlacedMachine)
-    machine.near = ours
-    for one_of in (ours, machine):
-        one_of.unstopped = releasing_function(machine.program).name
-    element = prover.fresh("any slot", S64)
+    machine = near.machine
+    assert isinstance(machine, PlacedMachine)
+    machine.unstopped = releasing_function(machine.program).name
     offset, length = (prover.fresh(name, U64) for name in ("sync_offset", "sync_size"))
     size, orig = placed.request.size, placed.request.orig_addr
     fields = {"size": size, "orig_addr": orig, "slot": placed.slot}
     fields |= machine.where._asdict()
     known = known & machine.known & (length > 0) & (length <= size)
     known = known & (offset <= size - length)
-    steps = zip(
-        near.steps(placed, offset, length),
-        far.steps(placed, offset, length, near),
-        strict=True,
-    )
-    for one, other in steps:
-        apart = _told_apart(one, other, machine.areas[0], element)
-        for broken in (*ours.due, *machine.due, *apart):
-            due = Obligation(f"{one.what}, in every area", broken)
-            refusal = prover.impossible([due], known, fields)
-            if refusal is not None:
-                return refusal
-        ours.due.clear()
-        machine.due.clear()
+    for due in _obligations(prover, near, far, placed, (offset, length)):
+        refusal = prover.impossible([due], known, fields)
+        if refusal is not None:
+            return refusal
     return None
+
+
+def _obligations(
+    prover: Prover,
+    near: SourceLife,
+    far: SourceLife | None,
+    placed: Placed,
+    part: tuple[Word, Word],
+) -> Iterator[Obligation]:
+    """What must be impossible, step by step; ``part`` is what is synced."""
+    ours, element = near.machine, prover.fresh("any slot", S64)
+    assert isinstance(ours, PlacedMachine)
+    others = _there(near, far, placed, part)
+    synced: dict[Sync, Stage] = {}
+    for one in near.steps(placed, *part):
+        own = (*ours.due, *_strays(one, placed, ours, element))
+        ours.due.clear()
+        for broken in own:
+            yield Obligation(f"{one.what}, of a mapping's own slots", broken)
+        if one.sync is not None:
+            synced[one.sync] = one
+        if far is None:
+            continue
+        other, due = next(others)
+        for broken in (*due, *_told_apart(one, other, ours.areas[0], element)):
+            yield Obligation(f"{one.what}, in every area", broken)
+    for broken in _unasked(synced):
+        yield Obligation("a sync, of another direction", broken)
+
+
+def _there(
+    near: SourceLife,
+    far: SourceLife | None,
+    placed: Placed,
+    part: tuple[Word, Word],
+) -> Iterator[tuple[Stage, tuple[Truth, ...]]]:
+    """The steps in another area, and what must be impossible for them to be right."""
+    if far is None:
+        return
+    ours, machine = near.machine, far.machine
+    assert isinstance(machine, ElsewhereMachine) and isinstance(ours, PlacedMachine)
+    machine.near, machine.unstopped = ours, ours.unstopped
+    for stage in far.steps(placed, *part, near):
+        due = tuple(machine.due)
+        machine.due.clear()
+        yield stage, due
+
+
+def _strays(
+    stage: Stage, placed: Placed, machine: PlacedMachine, element: Word
+) -> Iterator[Truth]:
+    """Where a slot of another mapping is written to, or by a sync one at all.
+
+    list[], and what the release writes, have a proof of their own.
+    """
+    slot = placed.slot.cast(S64)
+    outside = (element < slot) | (element >= slot + placed.mapping.nslots.cast(S64))
+    for key, writes in stage.record.writes.items():
+        if key == machine.list_key or key[0] == machine.areas[0]:
+            continue
+        old, made = stage.before.get(key, 0), machine.released.get(key, ())
+        for number, write in enumerate(writes):
+            if number >= old and (stage.sync is not None or number not in made):
+                there = outside if stage.sync is None else TRUE
+                yield write.covers(element) & there
+
+
+def _unasked(synced: dict[Sync, Stage]) -> Iterator[Truth]:
+    """Where a sync that no property asks about is not like one that is.
+
+    It may copy nothing where the device only reads, or only writes.
+    """
+    for sync, asked in _LIKE.items() if synced else ():
+        one, other = (
+            [e for e in synced[key].events if e.kind in _SEEN] for key in (sync, asked)
+        )
+        idle = sync[0] != BIDIRECTIONAL
+        if idle and not one:
+            continue
+        yield Truth([e.kind for e in one] != [e.kind for e in other])
+        for ours, theirs in zip(one, other, strict=False):
+            differs = _unlike(ours.condition, theirs.condition)
+            if idle:
+                differs = ours.condition & ~theirs.condition
+            yield differs | (ours.condition & _given_apart(ours, theirs))
+
+
+def _given_apart(one: Event, other: Event) -> Truth:
+    """Where two events are not given the same."""
+    broken = FALSE
+    given = one.data.get("arguments", ()), other.data.get("arguments", ())
+    for a, b in zip_longest(*given):
+        broken = broken | _differ(a, b)
+    return broken
 
 
 def _told_apart(
@@ -359,10 +463,7 @@ def _events(one: tuple[Event, ...], other: tuple[Event, ...]) -> Iterator[Truth]
     yield Truth([e.kind for e in ours] != [e.kind for e in theirs])
     for first, second in zip(ours, theirs, strict=False):
         broken = _unlike(first.condition, second.condition)
-        given = first.data.get("arguments", ()), second.data.get("arguments", ())
-        for a, b in zip_longest(*given):
-            broken = broken | (first.condition & _differ(a, b))
-        yield broken
+        yield broken | (first.condition & _given_apart(first, second))
 
 
 def _stops(events: tuple[Event, ...]) -> Truth:

@@ -7,9 +7,9 @@ fills and maps is recorded, and syncs and the end of the mapping run on from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bounceproof.models.lifetime import (
     BIDIRECTIONAL,
@@ -53,6 +53,7 @@ from bounceproof.source.program.program import Program
 
 IN_C = {TO_DEVICE: 1, FROM_DEVICE: 2, BIDIRECTIONAL: 0}
 """enum dma_data_direction, include/linux/dma-direction.h, by DIRECTIONS' index."""
+Sync = tuple[int, str]
 UNMAPS: dict[Path, tuple[str, ...]] = {
     Path.DIRECT: ("dma_direct_unmap_phys", "dma_direct_unmap_page"),
     Path.IOMMU: ("iommu_dma_unmap_phys", "iommu_dma_unmap_page"),
@@ -98,12 +99,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """``what`` is done, what it left in the slots, what happened, and its result."""
+    """``what`` is done, what it left in the slots, what happened, and its result.
+
+    ``before``: how many of the writes to a field are older.  ``sync``: of a mapping of
+    which direction and for whom, None where it is none.
+    """
 
     what: str
     record: Record
     events: tuple[Event, ...]
     result: Value
+    before: Mapping[Key, int] = field(default_factory=dict)
+    sync: Sync | None = None
 
 
 class SourceLife:
@@ -454,19 +461,25 @@ class SourceLife:
 
         With ``near`` the mapping, once made, is taken to be what it is there.
         """
-        machine, path = self._machine, self._cell.path
+        path = self._cell.path
         for direction in IN_C:
             story = self._story(placed, direction)
             yield Stage("a mapping", story.record, story.events, story.result)
             if near is not None:
                 self._take_over(direction, near._story(placed, direction))
-            for what in ("device", "cpu") if path in SYNCS else ():
-                self._sync(placed, direction, offset, length, what)
-                yield Stage("a sync", machine.record, tuple(machine.events), NOTHING)
-            story = self._story(placed, direction)
-            if path in UNMAPS and self._made(story):
-                self._unmap(placed, story, direction)
-                yield Stage("the end", machine.record, tuple(machine.events), NOTHING)
+            for whom in ("device", "cpu") if path in SYNCS else ():
+                self._sync(placed, direction, offset, length, whom)
+                yield self._stage("a sync", direction, (direction, whom))
+            if path in UNMAPS and self._made(self._story(placed, direction)):
+                self._unmap(placed, self._story(placed, direction), direction)
+                yield self._stage("the end", direction)
+
+    def _stage(self, what: str, direction: int, sync: Sync | None = None) -> Stage:
+        """What was just done to the mapping that was made in ``direction``."""
+        made, machine = self._stories[direction].record, self._machine
+        before = {key: len(writes) for key, writes in made.writes.items()}
+        events = tuple(machine.events)
+        return Stage(what, machine.record, events, NOTHING, before, sync)
 
     def _take_over(self, direction: int, story: Story) -> None:
         """Go on with what ``story`` left in its slots, not in its area."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 from functools import partial
@@ -35,8 +36,10 @@ from bounceproof.source.extract.elsewhere import (
 )
 from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
 from bounceproof.source.extract.geometry import slot_geometry
-from bounceproof.source.extract.life import SourceLife
+from bounceproof.source.extract.life import SYNCS, SourceLife
+from bounceproof.source.extract.life import UNMAPS as ENDS
 from bounceproof.source.extract.machine import (
+    INITIALISERS,
     POOL_START,
     SMALL_POOL,
     Layout,
@@ -52,6 +55,7 @@ from bounceproof.source.extract.search import Shape
 from bounceproof.source.extract.trace import Trace
 from bounceproof.source.kernel.judged import judged
 from bounceproof.source.program.calls import reaches
+from bounceproof.source.program.kept import kept_field
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
 from bounceproof.source.program.program import Program
 from bounceproof.source.tree.provenance import Judged
@@ -63,6 +67,7 @@ ENTRIES: dict[Path, tuple[str, ...]] = {
     Path.ALLOC: ("swiotlb_alloc",),
     Path.LINK: ("dma_iova_link",),
 }
+LIMITS = ("dma_max_mapping_size", "dma_opt_mapping_size")
 _IOMMU = "drivers/iommu/dma-iommu.c"
 _IOMMU_HEADERS = (
     "include/linux/iommu.h",
@@ -72,8 +77,16 @@ _IOMMU_HEADERS = (
 )
 
 
-OF_MAPPINGS = ("orig_addr", "alloc_size", "pad_slots", "io_tlb_orig_addr")
-"""Fields of a slot that belong to the mapping that holds it."""
+_SINGLE_SLOTS = ("io_tlb_orig_addr",)
+"""What a slot has besides list[] before struct io_tlb_slot."""
+
+
+def calls_of_a_mapping() -> Iterator[str]:
+    """The functions that a driver calls about mappings, by any of their names."""
+    for names in (*ENTRIES.values(), *ENDS.values(), LIMITS):
+        yield from names
+    for name in SYNCS.values():
+        yield from (f"{name}cpu", f"{name}device")
 
 
 class SourceKernel:
@@ -255,7 +268,7 @@ class SourceKernel:
 
         Raises NotUnderstood where the limits that it may be made of depend on the pool.
         """
-        for name in ("dma_max_mapping_size", "dma_opt_mapping_size"):
+        for name in LIMITS:
             if self.program(cell.page_size).function(name) is not None:
                 self._device_call(_limit_cell(cell), name)
         return Driver(self._machine(_limit_cell(cell))).limit()
@@ -340,6 +353,11 @@ class SourceKernel:
             need = "a solver that proves what it makes of a request"
             return UnprovedCaller(entry.file, entry.line, entry.name, need)
         program = self.program(cell.page_size)
+        kept = kept_field(program, calls_of_a_mapping(), INITIALISERS)
+        if kept is not None:
+            text, need = program.text(kept.file, kept.line), "no field that calls keep"
+            need = f"{need}: one call assigns {kept.field} and another reads it"
+            return UnprovedCaller(kept.file, kept.line, text, need)
         search = self.reader(cell.page_size).search.function
         machine = CallerMachine(program, cell, search)
         request, pool, other, known = any_request(self._prover, cell, cell.page_size)
@@ -388,15 +406,15 @@ class SourceKernel:
             entry, fresh = self._required_entry(cell), self._prover.fresh
             life = SourceLife(program, cell, entry, shape, fresh)
             self._require_alike(cell, life, entry)
-            life.surround(self._of_others())
+            life.surround(self._of_others(cell.page_size))
             if self.leftovers is not None:
                 life.leave(self.leftovers)
             self._lives[key] = life
         return self._lives[key]
 
-    def _of_others(self) -> Leftovers:
+    def _of_others(self, page_size: int) -> Leftovers:
         """What other mappings may have in their slots: anything."""
-        prover = self._prover
+        prover, program = self._prover, self.program(page_size)
         assert prover is not None
         arrays: dict[str, Array] = {}
 
@@ -405,12 +423,13 @@ class SourceKernel:
                 arrays[name] = prover.array(f"other {name}", ctype, ctype.bits)
             return arrays[name].at(element)
 
-        return Leftovers(frozenset(OF_MAPPINGS), anything)
+        fields = program.structs.get("io_tlb_slot", _SINGLE_SLOTS)
+        return Leftovers(frozenset(fields) - {"list"}, anything)
 
-    def _require_alike(self, cell: Cell, near: SourceLife, entry: c.Function) -> None:
-        """UnprovedCaller unless a mapping is proved to be treated in every area as in
-        the first."""
-        if cell not in self._alike and has_areas(near.machine):
+    def _require_alike(self, cell: Cell, life: SourceLife, entry: c.Function) -> None:
+        """UnprovedCaller unless a mapping is proved to leave others' slots alone, and
+        to be treated in every area as in the first."""
+        if cell not in self._alike:
             prover = self._prover
             assert prover is not None
             program, shape = self.program(cell.page_size), self.shape(cell)
@@ -420,12 +439,13 @@ class SourceKernel:
                 SourceLife(program, cell, entry, shape, prover.fresh, kind)
                 for kind in (PlacedMachine, ElsewhereMachine)
             )
+            several = far if has_areas(life.machine) else None
             placed, fits = any_placed(prover, near, cell, slots, request, mapping)
-            refusal = prove_elsewhere(prover, near, far, placed, known & fits)
+            refusal = prove_elsewhere(prover, near, several, placed, known & fits)
             self._alike[cell] = None if refusal is None else refusal.reason
         reason = self._alike.get(cell)
         if reason is not None:
-            need = f"slots that are treated alike in every area: {reason}"
+            need = f"a mapping that keeps to its slots, in every area alike: {reason}"
             raise UnprovedCaller(entry.file, entry.line, f"{entry.name}()", need)
 
     def shape(self, cell: Cell) -> Shape:
