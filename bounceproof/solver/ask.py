@@ -300,18 +300,46 @@ def check_kernel(
 
     What depends on code that cannot be read is unknown, and the reason names it.
     """
+    return _each((("", model),), domain, properties, seconds, watch)[0]
+
+
+def _each(
+    models: tuple[tuple[str, KernelModel], ...],
+    domain: Domain,
+    properties: list[Property],
+    seconds: float,
+    watch: Watch,
+) -> list[Checked]:
+    """:func:`check_kernel` of models with names, one process for all of them: what two
+    kernels have in common is asked once."""
     domains = parts_of(domain, len(properties))
     if len(domains) > 1:
 
         def part(own: Domain, hears: Watch) -> tuple[Finding, ...]:
-            return _check(model, own, properties, seconds, hears).findings
+            checked = _each(models, own, properties, seconds, hears)
+            return tuple(found for one in checked for found in one.findings)
 
         found = ask_apart(part, domains, watch)
         if found is not None:
-            each = zip(*found, strict=True)
-            findings = tuple(together(list(parts)) for parts in each)
-            return Checked(model, domain, findings)
-    return _check(model, domain, properties, seconds, watch)
+            every = [together(list(parts)) for parts in zip(*found, strict=True)]
+            many = len(properties)
+            return [
+                Checked(model, domain, tuple(every[at * many : (at + 1) * many]))
+                for at, (_, model) in enumerate(models)
+            ]
+    return [
+        _check(model, domain, properties, seconds, _share(watch, models, number))
+        for number, (_, model) in enumerate(models)
+    ]
+
+
+def _share(
+    watch: Watch, models: tuple[tuple[str, KernelModel], ...], number: int
+) -> Watch:
+    """``watch``, told of which model something is asked where there are several."""
+    if len(models) == 1:
+        return watch
+    return told(watch, models[number][0], number, len(models))
 
 
 def _check(
@@ -480,9 +508,8 @@ def prove_kernel(
     if base == kernel:
         only = check_kernel(base, domain, properties, seconds, watch)
         return Proved(only, only, ())
-    first, then = told(watch, "base", 0, 2), told(watch, "kernel", 1, 2)
-    before = check_kernel(base, domain, properties, seconds, first)
-    after = check_kernel(kernel, domain, properties, seconds, then)
+    both = (("base", base), ("kernel", kernel))
+    before, after = _each(both, domain, properties, seconds, watch)
     asked = [found for found in after.findings if found.verdict is not Verdict.HOLDS]
     try:
         pairs = _paired_cells(base, kernel, domain)

@@ -43,9 +43,10 @@ class Answer:
 DEFAULT_TIMEOUT = 60.0
 SMALL = 100
 """Terms of a question that Z3 most often answers before it is put in plainer words."""
-SOON, EARLY, LATE = 0.3, 3.0, 3.0
-"""Seconds for Z3 with a small question; for the second solver with a plainer one, and
-then for Z3 with the question as it was, before the second solver has the rest."""
+SOON, EARLY, LATE, LONG = 0.3, 3.0, 3.0, 20.0
+"""Seconds for Z3 with a small question; and where there are more than ``LONG``, for the
+second solver with a plainer one and then for Z3 with the question as it was, before the
+second solver has the rest."""
 _TERMS = z3.Probe("num-exprs")
 _MOST_KEPT = 1000
 z3.set_param("ctrl_c", False)
@@ -126,7 +127,7 @@ def _asked(name: str, question: z3.BoolRef, seconds: float) -> Answer:
             return answer
         seconds -= SOON
     plainer = plain(question)
-    if seconds > EARLY + LATE:
+    if seconds > LONG:
         early = _after(name, question, plainer, EARLY)
         if early is not None:
             return early

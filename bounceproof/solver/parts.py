@@ -6,6 +6,7 @@ Going through a question that way takes a fifth of the time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import z3
@@ -37,11 +38,20 @@ def built(term: Term) -> Built:
     if held is None:
         if len(_known) >= _MOST_KEPT:
             _known.clear()
-        number, kind = term.get_id(), term.decl().kind()
+        context = term.ctx.ref()
+        kind = z3.Z3_get_decl_kind(context, z3.Z3_get_app_decl(context, term.ast))
         bits = term.size() if isinstance(term, z3.BitVecRef) else 0
-        held = Built(term, number, kind, tuple(term.children()), bits)
+        held = Built(term, term.get_id(), kind, tuple(_operands(term)), bits)
         _known[place] = held
     return held
+
+
+def _operands(term: Term) -> Iterator[Term]:
+    """The operands, those that are known as they are known."""
+    context, whole = term.ctx.ref(), term.ast
+    for at in range(z3.Z3_get_app_num_args(context, whole)):
+        held = _known.get(z3.Z3_get_app_arg(context, whole, at).value)
+        yield term.arg(at) if held is None else held.term
 
 
 def key_of(term: Term) -> int:

@@ -22,7 +22,7 @@ class SolverProver:
     ``seconds``: how long one question may take.
     """
 
-    seconds: float = 20.0
+    seconds: float = 24.0
 
     def fresh(self, name: str, ctype: CType) -> Word:
         return variable(name, ctype)

@@ -128,11 +128,14 @@ def test_nobody_answers_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "decide", late)
     monkeypatch.setattr(engine, "_first", first)
     monkeypatch.setattr(engine, "plain", lambda question: question)
-    answer = ask(Query("large", large(7)), 20)
+    answer = ask(Query("large", large(7)), 40)
     assert (answer.status, answer.reason) == (Status.UNKNOWN, "large: timeout")
     early, mine = engine.EARLY, engine.LATE
-    rest = 20 - early - mine
+    rest = 40 - early - mine
     assert turns == [("second", early), ("z3", mine), ("second", rest)]
+    turns.clear()
+    assert ask(Query("large", large(7)), 10).status is Status.UNKNOWN
+    assert turns == [("second", 10)]
 
 
 @needs_second
