@@ -19,7 +19,7 @@ from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
 from bounceproof.models.state import DECISION_POINTS, KernelState
 from bounceproof.models.word import FALSE, SIZE_T, Truth, Word
 from bounceproof.mutants.draws import drawn
-from bounceproof.solver.ask import UNROLLED_SLOTS
+from bounceproof.solver.asking import UNROLLED_SLOTS
 from bounceproof.solver.confirm import HISTORIES
 from bounceproof.solver.differ import PairedCell, paired_cells
 from bounceproof.solver.differ_kinds import Pair, absent, fares

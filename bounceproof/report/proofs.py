@@ -24,8 +24,8 @@ from bounceproof.report.judged import (
     tool_text,
 )
 from bounceproof.report.text import short_size, table, title, wrap
-from bounceproof.solver.ask import Proved
 from bounceproof.solver.changes import Change, Changed, changes
+from bounceproof.solver.prove import Proved
 from bounceproof.solver.verdict import CellVerdict, Finding, Verdict
 
 _SECTIONS = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bounceproof.models.request import Cell
-from bounceproof.solver.ask import Proved
 from bounceproof.solver.properties import Property
+from bounceproof.solver.prove import Proved
 from bounceproof.solver.verdict import CellVerdict, Finding, Verdict, exit_code
 
 

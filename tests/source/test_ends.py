@@ -9,7 +9,8 @@ import pytest
 
 from bounceproof.models.request import Path
 from bounceproof.solver import bounded, directed
-from bounceproof.solver.ask import RANKED, check_kernel
+from bounceproof.solver.ask import check_kernel
+from bounceproof.solver.asking import RANKED
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.properties import Property
 from bounceproof.solver.verdict import Finding, Verdict

@@ -16,8 +16,8 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.errors import SourceError
 from bounceproof.source.eval.outside import BOUNDARY
-from bounceproof.source.extract.life import SYNCS, UNMAPS
 from bounceproof.source.extract.run import PoolNumbers
+from bounceproof.source.extract.stages import SYNCS, UNMAPS
 from bounceproof.source.kernel.kernel import ENTRIES
 from bounceproof.source.native.native_stubs import HEADER
 from bounceproof.source.native.native_text import Text

@@ -35,31 +35,12 @@ from bounceproof.source.eval.memory import (
     merge_states,
     merge_values,
 )
+from bounceproof.source.eval.operators import ARITHMETIC, COMPARISONS
 from bounceproof.source.eval.sizes import apart, size_of
 
 if TYPE_CHECKING:
     from bounceproof.source.program.program import Field
 
-_COMPARE: dict[str, Callable[[Word, Word], Truth]] = {
-    "==": lambda a, b: a.eq(b),
-    "!=": lambda a, b: a.ne(b),
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-}
-_ARITHMETIC: dict[str, Callable[[Word, Word], Word]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "&": lambda a, b: a & b,
-    "|": lambda a, b: a | b,
-    "^": lambda a, b: a ^ b,
-    "<<": lambda a, b: a << b,
-    ">>": lambda a, b: a >> b,
-}
 
 
 _SHIFTS = ("<<", ">>")
@@ -98,7 +79,7 @@ class Expressions(Core):
         if isinstance(expr, c.Binary):
             if expr.op in ("&&", "||"):
                 return self._logical(expr, state)
-            if expr.op in _COMPARE:
+            if expr.op in COMPARISONS:
                 return self._comparison(expr, state)
         if isinstance(expr, c.Unary) and expr.op == "!":
             return ~self.truth(expr.operand, state)
@@ -141,7 +122,7 @@ class Expressions(Core):
         left = self.value(expr.left, state)
         right = self.value(expr.right, state)
         if isinstance(left, Word) and isinstance(right, Word):
-            return _COMPARE[expr.op](left, right)
+            return COMPARISONS[expr.op](left, right)
         if isinstance(left, Poison) or isinstance(right, Poison):
             self.as_word(left, expr.left)
             self.as_word(right, expr.right)
@@ -149,7 +130,7 @@ class Expressions(Core):
         if expr.op in ("==", "!="):
             return same if expr.op == "==" else ~same
         words = self.as_word(left, expr), self.as_word(right, expr)
-        return _COMPARE[expr.op](*words)
+        return COMPARISONS[expr.op](*words)
 
     def _same_pointer(self, left: Value, right: Value, node: c.Node) -> Truth:
         if isinstance(left, Address) and isinstance(right, Address):
@@ -313,7 +294,7 @@ class Expressions(Core):
 
     def _binary(self, expr: c.Expr, state: State) -> Value:
         node = cast(c.Binary, expr)
-        if node.op in _COMPARE or node.op in ("&&", "||"):
+        if node.op in COMPARISONS or node.op in ("&&", "||"):
             return self.truth(node, state).word(INT)
         left = self.value(node.left, state)
         right = self.value(node.right, state)
@@ -333,7 +314,7 @@ class Expressions(Core):
         if op in _SHIFTS and type(b.raw) is int and not 0 <= int(b) < bits:
             raise self.fail(node, f"a shift by 0 to {bits - 1} bits")
         try:
-            return _ARITHMETIC[op](a, b)
+            return ARITHMETIC[op](a, b)
         except ZeroDivisionError:
             raise self.fail(node, "a divisor that is not 0") from None
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Execution of C statements and calls over Words.
 
-A condition that is no plain number splits the path; paths that meet again are merged
-with ``ite``.  Loops whose condition is no plain number are unrolled up to
-``loop_bound`` turns.
+A condition that is no plain number splits the path, and unrolls a loop up to
+``loop_bound`` turns; paths that meet again are merged with ``ite``.
 """
 
 from __future__ import annotations
@@ -294,11 +293,8 @@ class Interpreter(Expressions):
         except PathEnds:
             return []
         if isinstance(condition.raw, bool):
-            if condition.raw:
-                return self.execute(node.then, state)
-            if node.other is None:
-                return [Outcome(state, "next")]
-            return self.execute(node.other, state)
+            taken = node.then if condition.raw else node.other
+            return self.execute(taken, state) if taken else [Outcome(state, "next")]
         before = state.condition
         other_state = state.fork(~condition)
         then = self.execute(node.then, state.fork(condition))

@@ -36,9 +36,9 @@ from bounceproof.source.extract.cut import (
     changed,
 )
 from bounceproof.source.extract.geometry import slot_geometry
-from bounceproof.source.extract.life import GIVEN_BACK
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.run import entry_values
+from bounceproof.source.extract.stages import GIVEN_BACK
 from bounceproof.source.program.calls import copiers, reachable_calls
 from bounceproof.source.program.program import Program
 

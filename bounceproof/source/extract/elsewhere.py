@@ -47,7 +47,8 @@ from bounceproof.source.extract.search import Shape
 from bounceproof.source.program.program import Program
 
 if TYPE_CHECKING:
-    from bounceproof.source.extract.life import SourceLife, Stage, Sync
+    from bounceproof.source.extract.life import SourceLife
+    from bounceproof.source.extract.stages import Stage, Sync
 
 _SEEN = frozenset(("copy", "fill", "iommu_map"))
 _AREA_BITS, _SLOT_BITS = 12, 31

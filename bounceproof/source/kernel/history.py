@@ -17,7 +17,6 @@ from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import Endless, NotUnderstood, SourceError
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import NOTHING, Address, State, Value
-from bounceproof.source.extract.life import IN_C, SYNCS, UNMAPS, at_device
 from bounceproof.source.extract.machine import Layout, Machine, u64
 from bounceproof.source.extract.run import (
     Run,
@@ -30,6 +29,7 @@ from bounceproof.source.extract.run import (
     succeeded,
     used_slots,
 )
+from bounceproof.source.extract.stages import IN_C, SYNCS, UNMAPS, at_device
 from bounceproof.source.kernel.judge import Judge, Live
 from bounceproof.source.kernel.kernel import SourceKernel
 

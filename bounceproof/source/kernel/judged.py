@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from bounceproof.source.errors import SourceError
 from bounceproof.source.eval.outside import BOUNDARY
 from bounceproof.source.extract.driver import FILE, read_names
-from bounceproof.source.extract.life import GIVEN_BACK, SYNCS, UNMAPS
 from bounceproof.source.extract.machine import INITIALISERS
+from bounceproof.source.extract.stages import GIVEN_BACK, SYNCS, UNMAPS
 from bounceproof.source.program.mentions import mentioned_from
 from bounceproof.source.program.program import Program
 from bounceproof.source.tree.provenance import Judged, Reads, patches_judged

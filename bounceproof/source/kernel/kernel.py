@@ -36,8 +36,7 @@ from bounceproof.source.extract.elsewhere import (
 )
 from bounceproof.source.extract.follow import FreeRun, follow, page_aligned
 from bounceproof.source.extract.geometry import slot_geometry
-from bounceproof.source.extract.life import SYNCS, SourceLife
-from bounceproof.source.extract.life import UNMAPS as ENDS
+from bounceproof.source.extract.life import SourceLife
 from bounceproof.source.extract.machine import (
     INITIALISERS,
     POOL_START,
@@ -52,6 +51,8 @@ from bounceproof.source.extract.rule import RuleReader
 from bounceproof.source.extract.run import PoolNumbers, Run, Runner
 from bounceproof.source.extract.samples import flags, many, numbers
 from bounceproof.source.extract.search import Shape
+from bounceproof.source.extract.stages import SYNCS
+from bounceproof.source.extract.stages import UNMAPS as ENDS
 from bounceproof.source.extract.trace import Trace
 from bounceproof.source.kernel.judged import judged
 from bounceproof.source.program.calls import reaches
