@@ -15,8 +15,7 @@ from typing import Any
 
 import z3
 
-from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
-from bounceproof.models.freelist import LAST_OF_SET
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.word import (
     S64,
     TRUE,
@@ -33,7 +32,6 @@ from bounceproof.solver.engine import Query, Status, ask
 from bounceproof.solver.lemma import Entries
 from bounceproof.solver.slots import (
     POOL_SLOTS,
-    SET_BITS,
     PoolShape,
     SlotPool,
     few,
@@ -61,16 +59,16 @@ class Sample:
     of: dict[str, int]
 
 
-def _samples(pads: bool) -> tuple[Sample, ...]:
+def _samples(pads: bool, geometry: SlotGeometry) -> tuple[Sample, ...]:
     """Two calls, unlike in all their numbers."""
     made = []
-    for first, nslots, area, slots, offset, mask in (
-        (647, 9, 3, 1024, _OFFSET, 0xFFF),
-        (1290, 23, 1, 640, 0, 0),
+    for first, nslots, area, sets, offset, mask in (
+        (647, 9, 3, 8, _OFFSET, 0xFFF),
+        (1290, 23, 1, 5, 0, 0),
     ):
         pad = 3 if pads else 0
-        size = (nslots << IO_TLB_SHIFT) - offset
-        address = _START + ((first + pad) << IO_TLB_SHIFT) + offset
+        size = (nslots << geometry.shift) - offset
+        address = _START + ((first + pad) << geometry.shift) + offset
         of = {
             "start": _START,
             "tlb_addr": address,
@@ -78,14 +76,15 @@ def _samples(pads: bool) -> tuple[Sample, ...]:
             "alloc_size": size,
             "pad_slots": pad,
             "area": area,
-            "area_nslabs": slots >> SET_BITS,
-            "nslabs": slots * 8 >> SET_BITS,
+            "area_nslabs": sets,
+            "nslabs": sets * 8,
             "first": first,
             "nslots": nslots,
             "back": 2 + area,
-            "area_base": area * slots >> SET_BITS,
+            "area_base": area * sets,
         }
-        made.append(Sample(first, nslots, area * slots, of))
+        base = area * sets * geometry.segsize
+        made.append(Sample(first, nslots, base, of))
     return tuple(made)
 
 
@@ -136,7 +135,8 @@ class AnyPool:
     """A pool with one call on it, or one that is made; the judge of a tree's code.
 
     ``back``: how many slots right before the first are free, in its slot set.
-    ``taking``: the call takes slots, else a mapping's are given back.
+    ``taking``: the call takes slots, else a mapping's are given back.  ``geometry``:
+    the tree's own slots and slot sets.
     """
 
     def __init__(
@@ -148,15 +148,17 @@ class AnyPool:
         taking: bool,
         seconds: float,
         making: bool = False,
+        geometry: SlotGeometry = MAINLINE,
     ) -> None:
-        self.pool = _pool(shape, areas)
+        self.geometry = geometry
+        self.pool = _pool(shape, areas, geometry)
         self._making = making
         self.shape, self.taking, self._seconds = shape, taking, seconds
         self._chosen = False
-        self.back = few("back")
-        self.place = few("place")
+        self.back = self.few("back")
+        self.place = self.few("place")
         self._areas = areas
-        self._samples = _samples(pads)
+        self._samples = _samples(pads, geometry)
         self._entries: dict[str, Entries] = {}
         self._numbers = count()
         self.case: dict[str, int] | None = None
@@ -170,7 +172,7 @@ class AnyPool:
             area=area if areas else _ZERO,
             base=self.pool.base,
             first=slot("first"),
-            nslots=few("nslots"),
+            nslots=self.few("nslots"),
             used=slot("used").cast(U64),
             index=slot("index"),
         )
@@ -181,6 +183,10 @@ class AnyPool:
     def end(self) -> Word:
         """The slot after the last of the call's."""
         return self.given.first + self.given.nslots
+
+    def few(self, name: str) -> Word:
+        """Any number of slots that a slot set may have, and some more."""
+        return few(name, self.geometry.set_bits)
 
     def _before_run(self) -> Word:
         return self.given.first - 1 - self.back
@@ -222,7 +228,7 @@ class AnyPool:
     def entry(self, field: str, element: Word, ctype: CType) -> Word:
         """What a field of an element holds before the call."""
         if field not in self._entries:
-            bits = SET_BITS + 1 if field == "list" else ctype.bits
+            bits = self.geometry.set_bits + 1 if field == "list" else ctype.bits
             self._entries[field] = Entries(field, CType(bits, False), bits)
         return self._entries[field].at(element).cast(ctype)
 
@@ -236,7 +242,7 @@ class AnyPool:
     def turn(self) -> Word:
         """Any number of turns that a loop over a slot set may have made."""
         name = f"turn#{next(self._numbers)}"
-        return slot(name) if self._making else few(name)
+        return slot(name) if self._making else self.few(name)
 
     def difference(self, a: Word, b: Word) -> int | None:
         """``a - b``, if that is the same in each sample: a guess."""
@@ -351,7 +357,7 @@ class AnyPool:
         if self.shape is PoolShape.PARTIAL or any(name in named for name in _WIDE):
             truth = truth & pool.legal & pool.area_legal & pool.area_has(given.first)
         if self.shape is PoolShape.PARTIAL or "first" in named:
-            truth = truth & self.place.eq(given.first & LAST_OF_SET)
+            truth = truth & self.place.eq(given.first & self.geometry.set_low)
             truth = truth & (given.first < POOL_SLOTS)
         if "index" in named:
             truth = truth & (given.index < pool.area_nslabs)
@@ -360,7 +366,7 @@ class AnyPool:
     @property
     def set_size(self) -> Word:
         """How many slots the slot set of the call has (unsigned int)."""
-        whole = Word(IO_TLB_SEGSIZE, UNSIGNED_INT)
+        whole = Word(self.geometry.segsize, UNSIGNED_INT)
         if self.shape is PoolShape.WHOLE:
             return whole
         return minimum(whole, self.given.nslabs - (self.given.first - self.place))
@@ -418,8 +424,8 @@ class AnyPool:
         return near.implies(goes_on & held.eq(ahead).implies(then.eq(0)))
 
 
-def _pool(shape: PoolShape, areas: bool) -> SlotPool:
-    pool = SlotPool.of(shape)
+def _pool(shape: PoolShape, areas: bool, geometry: SlotGeometry) -> SlotPool:
+    pool = SlotPool.of(shape, geometry.set_bits)
     if areas:
         return pool
     return SlotPool(pool.nslabs, _ZERO, pool.nslabs, pool.legal)

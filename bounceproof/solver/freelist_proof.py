@@ -14,6 +14,7 @@ from functools import cache, partial
 from weakref import WeakKeyDictionary
 
 from bounceproof.models.freelist import FreeList
+from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.word import (
     FALSE,
     INT,
@@ -25,10 +26,11 @@ from bounceproof.models.word import (
     Truth,
     Word,
     ite,
+    minimum,
 )
 from bounceproof.solver.freelist_pool import AnyPool
 from bounceproof.solver.lemma import alike
-from bounceproof.solver.slots import PoolShape, few, slot
+from bounceproof.solver.slots import PoolShape, slot
 from bounceproof.solver.terms import variable
 from bounceproof.solver.verdict import Verdict
 from bounceproof.source.cparse import syntax as c
@@ -42,6 +44,7 @@ from bounceproof.source.extract.freelist_code import (
     Taking,
     releasing_function,
 )
+from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import initialiser
 from bounceproof.source.extract.search import Shape
 from bounceproof.source.extract.slot_machine import SlotMachine
@@ -105,7 +108,7 @@ def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
     def now(at: Word) -> Word:
         return after.record.value(machine.list_key, pool.narrow(at)).cast(U32)
 
-    given, step = pool.given, few("step")
+    given, step = pool.given, pool.few("step")
     at = given.first + step
     right = now(at).eq(pool.left(pool.place + step))
     yield Claim("list[] of the call's slots", right, step < given.nslots)
@@ -125,7 +128,7 @@ def _list(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Claim]:
 
 def model_claims(pool: AnyPool) -> Iterator[Claim]:
     """What the model says list[] is to be is right again, and tells who is free."""
-    zero, size, step = Word(0, U32), pool.set_size, few("step")
+    zero, size, step = Word(0, U32), pool.set_size, pool.few("step")
     place, end = pool.place, pool.place + pool.given.nslots
     for offset, exists in (
         (place + step, step < pool.given.nslots),
@@ -210,7 +213,7 @@ def _claims(
 def _left(pool: AnyPool, machine: SlotMachine, after: After) -> frozenset[str]:
     """The fields of a slot that a release may not leave as the pool began."""
     names = set()
-    at = pool.given.first + few("ahead")
+    at = pool.given.first + pool.few("ahead")
     for key, stated in machine.initial.stated.items():
         if key == machine.list_key or key[0] == machine.areas[0]:
             continue
@@ -241,7 +244,8 @@ def _founding(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Cla
     """An empty pool's list[] is right, and nothing of it is used."""
     at, given = slot("slot"), pool.given
     now = after.record.value(machine.list_key, at).cast(U32)
-    right = _CODE.initial(at.cast(U64), given.nslabs.cast(U64)).cast(U32)
+    place, slots = at & pool.geometry.set_low, Word(pool.geometry.segsize, U32)
+    right = minimum(slots - place, given.nslabs - at)
     yield Claim("list[] of an empty pool", now.eq(right), at < given.nslabs)
     for name, (_, value) in (("used", after.used), ("index", after.index)):
         key, shown = (machine.areas[0], name), value.eq(0)
@@ -252,7 +256,9 @@ def _founding(pool: AnyPool, machine: SlotMachine, after: After) -> Iterator[Cla
         yield Claim(f"{name} of an empty pool", shown)
 
 
-def _pool_of(program: Program, shape: PoolShape, call: str) -> AnyPool:
+def _pool_of(
+    program: Program, shape: PoolShape, call: str, geometry: SlotGeometry
+) -> AnyPool:
     slots = program.structs.get("io_tlb_slot", {})
     making = call == FOUNDING
     return AnyPool(
@@ -262,6 +268,7 @@ def _pool_of(program: Program, shape: PoolShape, call: str) -> AnyPool:
         taking=call == TAKING,
         seconds=SECONDS,
         making=making,
+        geometry=geometry,
     )
 
 
@@ -288,11 +295,20 @@ def _proved(call: str, pool: AnyPool, code: Taking | Releasing | Founding) -> Li
 
 
 @cache
-def prove_model(shape: PoolShape = PoolShape.WHOLE) -> ListProof:
+def prove_model(
+    shape: PoolShape = PoolShape.WHOLE, geometry: SlotGeometry = MAINLINE
+) -> ListProof:
     """What the model says list[] is to be after a call is right, for every call."""
     proved: dict[str, None] = {}
     for taking in (True, False):
-        pool = AnyPool(shape, areas=False, pads=False, taking=taking, seconds=60.0)
+        pool = AnyPool(
+            shape,
+            areas=False,
+            pads=False,
+            taking=taking,
+            seconds=60.0,
+            geometry=geometry,
+        )
         if taking:
             pool.found(pool.listed(pool.given.first) >= pool.given.nslots)
         for claim in model_claims(pool):
@@ -311,7 +327,8 @@ def prove_lists(
 ) -> tuple[ListProof, ...]:
     """The proofs of taking, of giving back and of the beginning, in that order.
 
-    Raises NotUnderstood for a tree that has no such function.
+    For slot sets other than those of every release the model is proved too.  Raises
+    NotUnderstood for a tree that has no such function.
     """
     codes: tuple[tuple[str, c.Function, Code], ...] = (
         (TAKING, search.function, partial(Taking, program, search)),
@@ -319,13 +336,16 @@ def prove_lists(
         (FOUNDING, initialiser(program), partial(Founding, program)),
     )
     known = _KNOWN.setdefault(program.tree, {})
+    geometry = slot_geometry(program)
     proofs = []
     for call, function, code in codes:
-        key = (call, shape.value, *_told(program, function))
+        key = (call, shape.value, str(geometry), *_told(program, function))
         if key not in known:
-            pool = _pool_of(program, shape, call)
+            pool = _pool_of(program, shape, call, geometry)
             known[key] = _proved(call, pool, code(pool))
         proofs.append(known[key])
+    if geometry.segsize != MAINLINE.segsize:
+        proofs.append(prove_model(shape, SlotGeometry(segsize=geometry.segsize)))
     return tuple(proofs)
 
 

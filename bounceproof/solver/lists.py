@@ -15,8 +15,8 @@ from random import Random
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from bounceproof.models.constants import HV_HYP_PAGE_SIZE, IO_TLB_SEGSIZE, IO_TLB_SIZE
-from bounceproof.models.geometry import MAINLINE
+from bounceproof.models.constants import HV_HYP_PAGE_SIZE
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Path, RunsHistories, RunsItself
 from bounceproof.models.search import NoSearchRule
 from bounceproof.simulator.history_types import complete_history
@@ -78,20 +78,23 @@ def _calls(
     return ops
 
 
-def _around(cell: Cell, case: dict[str, int]) -> Iterator[Ops]:
+def _around(
+    cell: Cell, case: dict[str, int], geometry: SlotGeometry
+) -> Iterator[Ops]:
     """The case itself: its slots, the free ones before, what is behind in the set."""
-    place = case["first"] % IO_TLB_SEGSIZE
+    segsize, size = geometry.segsize, geometry.size
+    place = case["first"] % segsize
     slots, back = case["nslots"], min(case["back"], place)
-    parts = [place - back, back, slots, IO_TLB_SEGSIZE - place - slots]
+    parts = [place - back, back, slots, segsize - place - slots]
     named = [(name, part) for name, part in enumerate(parts) if part > 0]
-    if slots > IO_TLB_SEGSIZE:
+    if slots > segsize:
         return
-    low = cell.min_align_mask & (IO_TLB_SIZE - 1)
+    low = cell.min_align_mask & (size - 1)
     for orders in ((1, 2), (2, 1), (2, 3), (3, 2), (1, 2, 2), (1, 3, 2, 2)):
         ops, live, at = [], set(), 0
         for name, part in named:
-            orig = (1 << 30) + ((at * IO_TLB_SIZE) & cell.min_align_mask)
-            ops.append(_map(cell, name, part * IO_TLB_SIZE, orig & ~low))
+            orig = (1 << 30) + ((at * size) & cell.min_align_mask)
+            ops.append(_map(cell, name, part * size, orig & ~low))
             live.add(name)
             at += part
         for name in orders:
@@ -99,8 +102,8 @@ def _around(cell: Cell, case: dict[str, int]) -> Iterator[Ops]:
                 ops.append({"op": "unmap", "mapping": name})
                 live.discard(name)
             elif name == 2:
-                orig = (1 << 30) + ((place * IO_TLB_SIZE) & cell.min_align_mask)
-                ops.append(_map(cell, 9, slots * IO_TLB_SIZE, orig & ~low))
+                orig = (1 << 30) + ((place * size) & cell.min_align_mask)
+                ops.append(_map(cell, 9, slots * size, orig & ~low))
         yield ops
 
 
@@ -158,10 +161,7 @@ def _list_proofs(
     model: SourceKernel, page_size: int, shape: PoolShape
 ) -> tuple[ListProof, ...]:
     try:
-        program, geometry = model.program(page_size), model.geometry(page_size)
-        if geometry != MAINLINE:
-            why = f"{geometry}; list[] is proved for {MAINLINE}"
-            return (ListProof("the slots", "", failed=why),)
+        program = model.program(page_size)
         other = stray(program, calls_of_a_mapping())
         if other is not None:
             where = f"{other.file}:{other.line}"
@@ -198,7 +198,9 @@ def _hunted(
     for cell, limit in _places(finding):
         dice = Random(cell.page_size)
         drawn = [_calls(model, cell, dice, case) for _ in range(HISTORIES)]
-        for number, ops in enumerate((*(_around(cell, case) if case else ()), *drawn)):
+        slots = model.geometry(cell.page_size)
+        around = _around(cell, case, slots) if case else ()
+        for number, ops in enumerate((*around, *drawn)):
             areas = (1, _SETS)[number % 2]
             at = _first_fault(model, _machine(model, cell, areas), ops)
             if at is not None:

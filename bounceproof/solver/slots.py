@@ -44,9 +44,12 @@ def slot(name: str, step_bits: int = 0) -> Word:
     return narrow.cast(UNSIGNED_INT) << step_bits
 
 
-def few(name: str) -> Word:
-    """Any number of slots that a slot set may have, and some more (unsigned int)."""
-    return variable(name, CType(SET_BITS + 1, False)).cast(UNSIGNED_INT)
+def few(name: str, set_bits: int = SET_BITS) -> Word:
+    """Any number of slots that a slot set may have, and some more (unsigned int).
+
+    A slot set has 2^``set_bits``.
+    """
+    return variable(name, CType(set_bits + 1, False)).cast(UNSIGNED_INT)
 
 
 def entries(name: str, code: FreeList) -> Entries:
@@ -64,15 +67,15 @@ class SlotPool:
     legal: Truth
 
     @classmethod
-    def of(cls, shape: PoolShape) -> SlotPool:
-        """Any pool of a shape, and any area of it."""
+    def of(cls, shape: PoolShape, set_bits: int = SET_BITS) -> SlotPool:
+        """Any pool of a shape, and any area of it; a slot set has 2^``set_bits``."""
         none = Word(0, UNSIGNED_INT)
         if shape is PoolShape.PARTIAL:
             nslabs = slot("nslabs")
-            cut = (nslabs & LAST_OF_SET).ne(0) & (nslabs <= POOL_SLOTS)
+            cut = (nslabs & ((1 << set_bits) - 1)).ne(0) & (nslabs <= POOL_SLOTS)
             return cls(nslabs, none, nslabs, cut)
-        nslabs, base = slot("nslabs", SET_BITS), slot("area_base", SET_BITS)
-        area = slot("area_nslabs", SET_BITS)
+        nslabs, base = slot("nslabs", set_bits), slot("area_base", set_bits)
+        area = slot("area_nslabs", set_bits)
         return cls(nslabs, base, area, nslabs <= POOL_SLOTS)
 
     @property

@@ -9,7 +9,7 @@ from bounceproof.models.request import KernelModel
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.engine import DEFAULT_TIMEOUT
-from bounceproof.solver.freelist_proof import ListProof, prove_model
+from bounceproof.solver.freelist_proof import MODEL, ListProof, prove_model
 from bounceproof.solver.lists import list_proofs
 from bounceproof.solver.properties import Property
 from bounceproof.solver.slots import PoolShape
@@ -65,7 +65,8 @@ def tree_histories(
     for page in pages:
         watch(f"list[], pages of {page} bytes")
         proofs += [(page, proof) for proof in list_proofs(model, page, shape)]
-    proofs.append((0, prove_model(shape)))
+    if all(proof.call != MODEL for _, proof in proofs):
+        proofs.append((0, prove_model(shape)))
     returned = None
     if shape is PoolShape.WHOLE:
         asked = check_kernel(model, domain, [Property.RETURNED], seconds, watch)

@@ -16,6 +16,7 @@ from bounceproof.simulator.history_types import complete_history
 from bounceproof.solver.ask import check_kernel
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.initial import initial_state_proved
+from bounceproof.solver.lists import list_proofs
 from bounceproof.solver.properties import Property
 from bounceproof.solver.started import unproved_start
 from bounceproof.solver.verdict import Finding, Verdict
@@ -181,13 +182,33 @@ def test_a_limit_above_small_slot_sets_is_broken_in_any_area() -> None:
     assert "only an area" not in (found.note or "")
 
 
-@pytest.mark.parametrize("slots", [64, 256])
+@pytest.mark.parametrize("change", [segsize(64), segsize(256), shift(10), shift(12)])
 @pytest.mark.parametrize("prop", LIVE)
-def test_a_mapping_lives_in_the_tree_s_slots(prop: Property, slots: int) -> None:
-    tree = kernel(("include/linux/swiotlb.h", *segsize(slots)))
-    found = asked(tree, prop)
-    assert found.verdict is Verdict.UNKNOWN
-    assert "list[] is not proved" in str(found.reason)
+def test_a_mapping_lives_in_the_tree_s_slots(
+    prop: Property, change: tuple[str, str]
+) -> None:
+    found = asked(kernel(("include/linux/swiotlb.h", *change)), prop)
+    assert found.verdict is Verdict.HOLDS, found.reason
+    assert "list[], used and index are proved" in (found.note or "")
+
+
+@pytest.mark.parametrize(
+    ("other", "own"),
+    [
+        ("ALIGN(first + 1, 128)", segsize(64)),
+        ("ALIGN(first + 1, IO_TLB_SEGSIZE / 2)", segsize(256)),
+        ("ALIGN(first + 1, 2 * IO_TLB_SEGSIZE)", segsize(256)),
+    ],
+)
+def test_list_is_proved_for_the_tree_s_slot_sets(
+    other: str, own: tuple[str, str]
+) -> None:
+    right = "if (first + count < ALIGN(first + 1, IO_TLB_SEGSIZE))"
+    wrong = f"if (first + count < {other})"
+    header = ("include/linux/swiotlb.h", *own)
+    assert all(proof.holds for proof in list_proofs(kernel(header), 4096))
+    tree = kernel(header, (SWIOTLB, right, wrong))
+    assert not all(proof.holds for proof in list_proofs(tree, 4096))
 
 
 @pytest.mark.parametrize("wrong", [False, True])

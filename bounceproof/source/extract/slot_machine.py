@@ -23,6 +23,7 @@ from bounceproof.source.eval.memory import (
 )
 from bounceproof.source.eval.paths import Outcome
 from bounceproof.source.extract.any_pool import stated_fields
+from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
 from bounceproof.source.extract.record import Key, Stretch, element_of, key_of
 from bounceproof.source.extract.record_machine import RecordMachine
@@ -163,7 +164,7 @@ class SlotMachine(RecordMachine):
         state = self.start_state.fork(TRUE)
         slots = given.nslabs.cast(U64)
         fields = {
-            **stated_fields(given.start, slots, 11),
+            **stated_fields(given.start, slots, slot_geometry(self.program).shift),
             "nareas": given.nareas,
             "area_nslabs": given.area_nslabs,
         }
