@@ -157,7 +157,7 @@ def test_an_archive_a_folder_and_a_revision_are_one_tree(
 
 
 UNPACKED = ("Makefile", "kernel/dma", "include/linux", "drivers/iommu", "drivers/nvme")
-OWNED = ("--property", "owned", "--property", "aligned", "--page-size", "64K")
+ALIGNED = ("--property", "aligned", "--path", "direct", "--page-size", "64K")
 
 
 @trees
@@ -171,7 +171,7 @@ def test_the_same_is_said_of_an_unpacked_folder_and_of_a_revision(
     root = tmp_path / top
     committed(root)
     found = [
-        run("check", name, *OWNED, "--json").json
+        run("check", name, *ALIGNED, "--json").json
         for name in (str(archive), str(root), f"{root}@HEAD")
     ]
     assert verdicts(found[0]) == verdicts(found[1]) == verdicts(found[2])
