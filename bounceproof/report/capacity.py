@@ -191,12 +191,13 @@ def _emptiest_text(found: Answer) -> list[str]:
 
 def _adds_text(found: Answer, cpus: int, single: bool) -> list[str]:
     first = found.of(Before.ANYTHING, False)
+    another = float(first.another)
     sets = found.asked.model.geometry(found.asked.page_size).set_bytes
     rows = [
         (
             "device",
-            f"one more with this mix blocks {float(first.another):.4g} slot sets more, "
-            f"{float(first.another) * sets / (1 << 20):.4g} MiB",
+            f"one more with this mix blocks at most {another:.4g} slot sets, "
+            f"{another * sets / (1 << 20):.4g} MiB",
         )
     ]
     if not single and not found.restricted:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from bounceproof.models.capacity.blocking import anywhere, single
+from bounceproof.models.capacity.blocking import Places, anywhere, single
 from bounceproof.models.capacity.mix import Shape
 from bounceproof.solver.capacity.asked import Before, places_of, puzzle
 from bounceproof.solver.capacity.budget import Puzzle, lightest_area, weigh
@@ -35,7 +35,7 @@ def _puzzle(
     tiny: Tiny, shapes: list[Shape], victim: Shape, before: Before, groups: int
 ) -> Puzzle:
     places = places_of(tuple(shapes), before, tiny.segsize)
-    return puzzle(victim, places, before, tiny.segsize, tiny.sets, groups)
+    return puzzle(victim, places, before, tiny.sets, groups)
 
 
 def _together(tiny: Tiny, shapes: list[Shape], before: Before) -> int:
@@ -118,8 +118,8 @@ def _fails(tiny: Tiny, shapes: list[Shape], counts: list[int]) -> bool:
 
 def test_the_emptiest_pool_is_as_empty_as_it_says() -> None:
     tiny, victim = Tiny(8, 1, 1), _shape(3, 1, 2, 0, False)
-    ones = tuple(anywhere([single()], tiny.segsize))
-    one = puzzle(victim, ones, Before.ANYTHING, tiny.segsize, tiny.sets, 1)
+    ones = Places(tuple(anywhere([single()], tiny.segsize)), tiny.segsize)
+    one = puzzle(victim, ones, Before.ANYTHING, tiny.sets, 1)
     ways = lightest_area(one, [1], tiny.sets)
     fewest = min(
         sum(n for _, n, _ in live)

@@ -9,12 +9,16 @@ of the slot set to its end, over the ends of mappings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bounceproof.models.capacity.mix import Shape
 
 Weights = Sequence[int]
+NO_WAY = 1 << 60
+"""More than any choice weighs; sums of two stay below 2^63."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,57 +105,88 @@ class Blocked:
         return tuple(found)
 
 
-Table = Sequence[dict[int, Place]]
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The mappings that may start at one slot, one for each end: by ``ends``, what
+    each ``weighs``, and ``which`` it is."""
+
+    ends: NDArray[np.int64]
+    weighs: NDArray[np.int64]
+    which: tuple[Place, ...]
 
 
-def lightest(places: Iterable[Place], weights: Weights, segsize: int) -> Table:
-    """By first slot and end, the lightest of ``places``."""
-    cheap: list[dict[int, Place]] = [{} for _ in range(segsize + 1)]
-    for place in places:
-        held = cheap[place.slot].get(place.end)
-        if held is None or _weight(place, weights) < _weight(held, weights):
-            cheap[place.slot][place.end] = place
-    return cheap
+Table = tuple[Start, ...]
 
 
-def _weight(place: Place, weights: Weights) -> int:
-    return weights[place.shape.group]
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where mappings may lie in a slot set of ``segsize`` slots."""
+
+    each: tuple[Place, ...]
+    segsize: int
+    _tables: dict[tuple[int, ...], Table] = field(default_factory=dict)
+
+    def lightest(self, weights: Weights) -> Table:
+        """By first slot, the lightest of them for each end; ``weights`` by group."""
+        key = tuple(weights)
+        if key not in self._tables:
+            self._tables[key] = self._lightest(key)
+        return self._tables[key]
+
+    def _lightest(self, weights: Weights) -> Table:
+        light: list[dict[int, tuple[int, Place]]] = [{} for _ in range(self.segsize)]
+        for place in self.each:
+            weight, known = weights[place.shape.group], light[place.slot]
+            if place.end not in known or weight < known[place.end][0]:
+                known[place.end] = weight, place
+        return tuple(
+            Start(
+                np.array(list(known), dtype=np.int64),
+                np.array([weight for weight, _ in known.values()], dtype=np.int64),
+                tuple(place for _, place in known.values()),
+            )
+            for known in light
+        )
 
 
 def cheapest(
-    victim: Shape,
-    cheap: Table,
-    weights: Weights,
-    segsize: int,
-    missed: int | None = None,
+    victim: Shape, places: Places, weights: Weights, missed: int | None = None
 ) -> Blocked | None:
-    """The lightest mappings that leave ``victim`` no gap, or None if none do.
+    """The lightest of ``places`` that leave ``victim`` no gap, or None if none do.
 
-    ``cheap`` as :func:`lightest` gives it for ``weights``, by group and not negative;
-    ``missed``: a slot at which a gap does not count.
-
-    ``onward[x]`` is the weight from a mapping's end at x on, ``through[p]`` that of a
-    mapping that starts at p and what follows it: a shortest path, backwards.
+    ``weights`` by group, not negative and below 2^50; ``missed``: a slot at which a gap
+    does not count.  ``onward[x]`` is the weight from a mapping's end at x on,
+    ``through[p]`` that of a mapping that starts at p and what follows it: a shortest
+    path, backwards.
     """
-    onward: list[float] = [inf] * (segsize + 1)
-    through: list[float] = [inf] * (segsize + 1)
-    taken: list[Place | None] = [None] * (segsize + 1)
-    after: list[int | None] = [None] * (segsize + 1)
+    segsize, table = places.segsize, places.lightest(weights)
+    onward = np.full(segsize + 1, NO_WAY)
+    through = np.full(segsize, NO_WAY)
+    taken, after = [-1] * segsize, [-1] * (segsize + 1)
     for x in range(segsize, -1, -1):
-        for end, place in cheap[x].items():
-            here = _weight(place, weights) + onward[end]
-            if here < through[x]:
-                through[x], taken[x] = here, place
+        if x < segsize and table[x].which:
+            sums = table[x].weighs + onward[table[x].ends]
+            taken[x] = int(sums.argmin())
+            through[x] = sums[taken[x]]
         limit = room(victim, x, missed)
         if limit > segsize:
             onward[x] = 0
-            continue
-        best = min(through[x:limit], default=inf)
-        if best < inf:
-            onward[x], after[x] = best, through.index(best, x, limit)
-    if onward[0] == inf:
+        else:
+            after[x] = x + int(through[x:limit].argmin())
+            onward[x] = through[after[x]]
+    if onward[0] >= NO_WAY:
         return None
-    return Blocked(int(onward[0]), tuple(_followed(after, taken)))
+    return Blocked(int(onward[0]), tuple(_followed(table, after, taken)))
+
+
+def _followed(
+    table: Table, after: Sequence[int], taken: Sequence[int]
+) -> Iterable[Place]:
+    at = after[0]
+    while at >= 0:
+        place = table[at].which[taken[at]]
+        yield place
+        at = after[place.end]
 
 
 def room(victim: Shape, slot: int, missed: int | None = None) -> int:
@@ -160,14 +195,3 @@ def room(victim: Shape, slot: int, missed: int | None = None) -> int:
     if first == missed:
         first = victim.next(first + 1)
     return first + victim.nslots
-
-
-def _followed(
-    after: Sequence[int | None], taken: Sequence[Place | None]
-) -> Iterable[Place]:
-    at = after[0]
-    while at is not None:
-        place = taken[at]
-        assert place is not None
-        yield place
-        at = after[place.end]

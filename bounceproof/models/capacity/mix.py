@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bounceproof.models.request import Cell
 
@@ -31,10 +31,6 @@ class Group:
         """Addresses that are alike within this many bytes are treated alike."""
         cell = self.cell
         return max(cell.page_size, cell.granule, cell.min_align_mask + 1)
-
-    def times(self, factor: int) -> Group:
-        """As many of these, ``factor`` times over."""
-        return replace(self, count=self.count * factor)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,6 +13,7 @@ import numpy as np
 from bounceproof.errors import Undecided
 from bounceproof.models import arrays  # noqa: F401  (registers arrays with words)
 from bounceproof.models.capacity.mix import Group, Shape
+from bounceproof.models.constants import IO_TLB_SHIFT
 from bounceproof.models.request import (
     Counting,
     Jump,
@@ -50,6 +51,7 @@ class Lane:
     at_zero: bool
 
 
+@cache
 def lane(rule: SearchRule, comparing: bool, segsize: int) -> Lane:
     """How ``rule`` looks for slots.
 
@@ -97,11 +99,6 @@ def _addresses(group: Group) -> list[int]:
     return list(range(SOME_ADDRESS, SOME_ADDRESS + group.modulus, group.addr_step))
 
 
-def _values(raw: Any, count: int) -> list[int]:
-    values: list[int] = np.broadcast_to(np.asarray(raw), count).tolist()
-    return [int(value) for value in values]
-
-
 def _asked(model: KernelModel, group: Group) -> dict[tuple[int, ...], _Asked]:
     """By what is searched for: slots, mask, side of a page, bits of the address."""
     found: dict[tuple[int, ...], _Asked] = {}
@@ -110,26 +107,30 @@ def _asked(model: KernelModel, group: Group) -> dict[tuple[int, ...], _Asked]:
     for size in _sizes(group):
         request = Request(words, Word(size, SIZE_T))
         mapping = model.mapping(group.cell, request)
-        columns = [
-            _values(raw, len(addresses))
-            for raw in (
-                mapping.bounced.raw,
-                mapping.refused.raw,
-                mapping.nslots.raw,
-                mapping.alloc_align_mask.raw,
-                (mapping.total >= group.cell.page_size).raw,
-            )
-        ]
-        for address, row in zip(addresses, zip(*columns, strict=True), strict=True):
-            bounced, refused, nslots, mask, large = row
-            if refused:
-                raise NeverMaps(
-                    f"{group.name}: {model.name} refuses every mapping of a device "
-                    f"whose min_align_mask is above the granule"
+        columns = np.array(
+            [
+                np.broadcast_to(np.asarray(raw), len(addresses)).astype(np.uint64)
+                for raw in (
+                    mapping.bounced.raw,
+                    mapping.refused.raw,
+                    mapping.nslots.raw,
+                    mapping.alloc_align_mask.raw,
+                    (mapping.total >= group.cell.page_size).raw,
+                    (words.raw >> np.uint64(IO_TLB_SHIFT)) & np.uint64(_BITS),
                 )
+            ]
+        )
+        if columns[1].any():
+            raise NeverMaps(
+                f"{group.name}: {model.name} refuses every mapping of a device whose "
+                f"min_align_mask is above the granule"
+            )
+        kinds, first = np.unique(columns, axis=1, return_index=True)
+        for row, at in zip(kinds.T.tolist(), first.tolist(), strict=True):
+            bounced, _, nslots, mask, large, bits = row
             if bounced:
-                key = (nslots, mask, large, address >> 11 & _BITS)
-                found.setdefault(key, _Asked(nslots, mask, bool(large), address, size))
+                one = _Asked(nslots, mask, bool(large), addresses[at], size)
+                found.setdefault((nslots, mask, large, bits), one)
     return found
 
 

@@ -33,7 +33,8 @@ class Carried:
     to area.  It holds the lock of one area at a time, so that each may have no room
     when it is searched, though all of them together always have: what one area
     carries alone is all that is certain then.  ``least``: the least pool.
-    ``another``: the slot sets that a second device with the same mix adds.
+    ``another``: the slot sets that a second device with the same mix
+    can block at most.
     """
 
     before: Before
@@ -117,12 +118,13 @@ def answer(
 
 def _carried(asked: Asked, before: Before, areas: int, restricted: bool) -> Carried:
     mix = of_mix(asked, before)
-    double = replace(asked, groups=tuple(group.times(2) for group in asked.groups))
+    pairs = zip(mix.weighed.weights, asked.counts, strict=True)
+    another = sum((weight * count for weight, count in pairs), Fraction(0))
     return Carried(
         before,
         True,
         together(asked, before),
         mix,
         least(asked, before, areas, restricted),
-        of_mix(double, before).blocks - mix.blocks,
+        another,
     )

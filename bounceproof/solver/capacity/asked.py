@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.blocking import (
-    Place,
+    Places,
     anywhere,
     gaps_missed,
     reached,
@@ -79,16 +81,30 @@ class Asked:
         """Where the pool is looked at: one place for each way that it matters."""
         if self.pool_start is not None:
             return (self.pool_start,)
-        first = 1 << 31
-        largest = self.model.geometry(self.page_size).set_bytes
-        seen: dict[tuple[tuple[int, ...], ...], int] = {}
-        for start in range(first, first + largest, self.page_size):
-            seen.setdefault(_kinds(self.shapes(start)), start)
-        return tuple(seen.values())
+        known: Any = self.model
+        return _starts(known, self.groups)
 
     def shapes(self, pool_start: int) -> tuple[Shape, ...]:
         """The mix's shapes in a pool at ``pool_start``."""
-        return shapes_of(self.model, self.groups, pool_start)
+        known: Any = self.model
+        return _shapes(known, self.groups, pool_start)
+
+
+@lru_cache(maxsize=256)
+def _shapes(
+    model: Any, groups: tuple[Group, ...], pool_start: int
+) -> tuple[Shape, ...]:
+    return shapes_of(model, groups, pool_start)
+
+
+@lru_cache(maxsize=16)
+def _starts(model: Any, groups: tuple[Group, ...]) -> tuple[int, ...]:
+    page = groups[0].cell.page_size
+    first, largest = 1 << 31, model.geometry(page).set_bytes
+    seen: dict[tuple[tuple[int, ...], ...], int] = {}
+    for start in range(first, first + largest, page):
+        seen.setdefault(_kinds(_shapes(model, groups, start)), start)
+    return tuple(seen.values())
 
 
 def _kinds(shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], ...]:
@@ -105,29 +121,22 @@ def victims(shapes: tuple[Shape, ...]) -> list[Shape]:
     return sorted(found.values(), reverse=True)
 
 
-def places_of(
-    shapes: tuple[Shape, ...], before: Before, segsize: int
-) -> tuple[Place, ...]:
+@lru_cache(maxsize=64)
+def places_of(shapes: tuple[Shape, ...], before: Before, segsize: int) -> Places:
     """Where mappings of the mix may lie."""
-    if before is Before.ANYTHING:
-        return tuple(anywhere(shapes, segsize))
-    return tuple(reached(shapes, segsize))
+    found = anywhere if before is Before.ANYTHING else reached
+    return Places(tuple(found(shapes, segsize)), segsize)
 
 
 def puzzle(
-    victim: Shape,
-    places: tuple[Place, ...],
-    before: Before,
-    segsize: int,
-    sets: int,
-    groups: int,
+    victim: Shape, places: Places, before: Before, sets: int, groups: int
 ) -> Puzzle:
     """To leave ``victim`` no room in an area of ``sets`` slot sets."""
-    ends = places
+    ends = places.each
     if before is Before.ANYTHING:
-        ends = tuple(anywhere([single()], segsize))
-    missed = gaps_missed(victim, ends, segsize, sets)
-    return Puzzle(victim, places, tuple(missed), segsize, groups)
+        ends = tuple(anywhere([single()], places.segsize))
+    missed = gaps_missed(victim, ends, places.segsize, sets)
+    return Puzzle(victim, places, tuple(missed), groups)
 
 
 def has_areas(model: KernelModel) -> bool:

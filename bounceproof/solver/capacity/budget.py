@@ -19,15 +19,11 @@ from typing import Any
 import z3
 
 from bounceproof.errors import Undecided
-from bounceproof.models.capacity.blocking import (
-    Blocked,
-    Place,
-    cheapest,
-    lightest,
-)
+from bounceproof.models.capacity.blocking import Blocked, Places, cheapest
 from bounceproof.models.capacity.mix import Shape
 
 MOST_ROUNDS = 200
+MOST_WEIGHT = 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +43,20 @@ class Puzzle:
     """
 
     victim: Shape
-    places: tuple[Place, ...]
+    places: Places
     missed: tuple[int, ...]
-    segsize: int
     groups: int
 
     def cheapest(self, weights: Sequence[int]) -> Blocking | None:
         """The lightest way to block a slot set with no gap in it."""
-        table = lightest(self.places, weights, self.segsize)
-        found = cheapest(self.victim, table, weights, self.segsize)
+        found = cheapest(self.victim, self.places, weights)
         return None if found is None else Blocking(found, None)
 
     def cheapest_missed(self, weights: Sequence[int]) -> Blocking | None:
         """The lightest way that leaves a gap which is missed."""
         best: Blocking | None = None
-        table = lightest(self.places, weights, self.segsize)
         for missed in self.missed:
-            found = cheapest(self.victim, table, weights, self.segsize, missed)
+            found = cheapest(self.victim, self.places, weights, missed)
             if found is None:
                 continue
             if best is None or found.weight < best.blocked.weight:
@@ -139,6 +132,8 @@ def _too_light(
     """Ways to block a slot set that weigh less than they must."""
     scale = lcm(1, *(w.denominator for w in (*weights, relief)))
     whole = [int(w * scale) for w in weights]
+    if max(whole, default=0) > MOST_WEIGHT:
+        raise Undecided("the weights that prove how much a mix can block are too fine")
     found = []
     for way, least in (
         (puzzle.cheapest(whole), scale),

@@ -11,7 +11,7 @@ import numpy as np
 
 from bounceproof.errors import BounceproofError
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.capacity.blocking import Place, anywhere, single
+from bounceproof.models.capacity.blocking import Places, anywhere, single
 from bounceproof.models.capacity.mix import Shape
 from bounceproof.models.request import Path
 from bounceproof.simulator.capacity.replay import UNMAP, Ran, replay
@@ -109,11 +109,9 @@ class _Case:
     shapes: tuple[Shape, ...]
 
 
-def _puzzle(
-    asked: Asked, victim: Shape, places: tuple[Place, ...], before: Before
-) -> Puzzle:
+def _puzzle(asked: Asked, victim: Shape, places: Places, before: Before) -> Puzzle:
     sets, groups = asked.sets_of_area, len(asked.groups)
-    return puzzle(victim, places, before, asked.segsize, sets, groups)
+    return puzzle(victim, places, before, sets, groups)
 
 
 def _cases(asked: Asked, before: Before) -> Iterator[_Case]:
@@ -145,8 +143,12 @@ def together(asked: Asked, before: Before) -> Together:
     return Together(most, case.puzzle.victim, case.pool_start, shown)
 
 
-def of_mix(asked: Asked, before: Before) -> OfMix:
-    """Whether the mix always succeeds."""
+def of_mix(asked: Asked, before: Before, hurried: bool = False) -> OfMix:
+    """Whether the mix always succeeds.
+
+    ``hurried``: the first victim for which it may not will do, not the one for which
+    the mix blocks most.
+    """
     worst: tuple[Weighed, _Case] | None = None
     for case in _cases(asked, before):
         counts = _others(asked, case.puzzle.victim)
@@ -156,6 +158,8 @@ def of_mix(asked: Asked, before: Before) -> OfMix:
             weighed = weigh(case.puzzle, counts, asked.nareas)
         if worst is None or weighed.most > worst[0].most:
             worst = weighed, case
+        if hurried and weighed.most >= asked.sets:
+            break
     assert worst is not None
     weighed, case = worst
     verdict, shown = Verdict.HOLDS, None
@@ -289,7 +293,7 @@ def _require(ran: Ran, history: History) -> None:
 def emptiest(asked: Asked) -> Emptiest:
     """The fewest used slots, of any devices, with which a mapping may fail."""
     found: Emptiest | None = None
-    ones = tuple(anywhere([single()], asked.segsize))
+    ones = Places(tuple(anywhere([single()], asked.segsize)), asked.segsize)
     for case in _cases(asked, Before.ANYTHING):
         victim = case.puzzle.victim
         plain = _puzzle(asked, victim, ones, Before.ANYTHING)

@@ -37,7 +37,7 @@ def least(asked: Asked, before: Before, areas: int, restricted: bool) -> Least:
     while sets <= most:
         for nareas in _areas(min(areas, sets), restricted):
             pool = BootPool(sets * asked.segsize, nareas)
-            found = of_mix(asked.with_pool(pool.nslabs, nareas), before)
+            found = of_mix(asked.with_pool(pool.nslabs, nareas), before, True)
             if found.verdict is Verdict.HOLDS:
                 return Least(
                     pool, found, _smaller(asked, before, pool, restricted), None
@@ -61,7 +61,7 @@ def _smaller(
     if not sets:
         return None
     nslabs, nareas = sets * asked.segsize, min(pool.nareas, sets)
-    found = of_mix(asked.with_pool(nslabs, nareas), before)
+    found = of_mix(asked.with_pool(nslabs, nareas), before, True)
     return BootPool(nslabs, nareas), found
 
 
