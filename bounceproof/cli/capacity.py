@@ -17,6 +17,7 @@ from bounceproof.cli.options import (
     option_error,
     timeout_option,
 )
+from bounceproof.cli.output import waiting
 from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of, require_tree
 from bounceproof.errors import InputError
@@ -283,13 +284,12 @@ def _answer(
     as_json: bool,
 ) -> int:
     from bounceproof.report import capacity as report
-    from bounceproof.report.progress import StatusLine
     from bounceproof.solver.capacity.answer import answer
     from bounceproof.solver.verdict import exit_code
 
     cpus, restricted = options["cpus"], options["restricted"]
     areas = 1 if single or restricted else power_above(cpus)
-    with StatusLine() as status:
+    with waiting() as status:
         found = answer(asked, areas, restricted, timeout, status)
         expected = _expected(found, trace, load, options, areas, status)
     if options["history_out"]:
