@@ -117,6 +117,11 @@ BETWEEN = {
         Property.EXCLUSIVE,
         (DMA_IOMMU, "return iova + below;", "return iova + below + 4096;"),
     ),
+    "the device is led elsewhere in one direction": (
+        Property.EXCLUSIVE,
+        (DMA_IOMMU, "return map_whole(dev, phys, size);",
+         "return map_whole(dev, phys, size) + (dir == 2 ? 4096 : 0);"),
+    ),
     "the device is led a little aside": (
         Property.ALIGNED,
         (DMA_IOMMU, "return iova + below;", "return iova + below + 4;"),

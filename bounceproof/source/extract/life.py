@@ -32,6 +32,7 @@ from bounceproof.models.word import (
     Truth,
     Word,
     ite,
+    minimum,
 )
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
@@ -204,13 +205,15 @@ class SourceLife:
         return beyond
 
     def handed_out(self, placed: Placed) -> Range:
-        """The page that swiotlb_alloc() returns, or where the device's address leads
-        to."""
-        story = self._story(placed, TO_DEVICE)
-        result = story.result
+        """The page that swiotlb_alloc() returns, or all that the device's address
+        leads to in any direction."""
         if self._cell.path is not Path.ALLOC:
-            at = self._led(placed, story)
-            return at, at + placed.mapping.size
+            led = [self._led(placed, self._story(placed, way)) for way in IN_C]
+            first = last = led[0]
+            for at in led[1:]:
+                first, last = minimum(first, at), ite(at > last, at, last)
+            return first, last + placed.mapping.size
+        result = self._story(placed, TO_DEVICE).result
         if not isinstance(result, Address):
             raise NotUnderstood(_FILE, 0, "swiotlb_alloc()", "a page that is returned")
         page = Word(self._cell.page_size - 1, U64)
