@@ -152,7 +152,7 @@ BAD = [
     (("--mapping", "4K:9999999"), "count 9999999"),
     (("--mapping", "4K", "--nslabs", "100"), "--nslabs 100"),
     (("--mapping", "4K", "--nslabs", "256", "--nareas", "4"), "--nareas 4"),
-    (("--mapping", "4K", "--nslabs", "2M"), "--nslabs 2097152"),
+    (("--mapping", "4K", "--nslabs", "2M"), "--nslabs 2M"),
     (("--mapping", "4K", "--swiotlb", "many"), "--swiotlb 'many'"),
     (("--mapping", "4K", "--swiotlb", "0"), "--swiotlb 0"),
     (("--mapping", "4K", "--memory", "1K"), "--memory 1024"),

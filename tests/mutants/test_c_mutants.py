@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections import Counter
+from ctypes import ArgumentError
 from itertools import islice
 
 import pytest
@@ -108,6 +109,7 @@ def test_sampled_truths_come_out_again() -> None:
 
 
 def _late(number: int, frame: object) -> None:
+    """A TimeoutError, of which ctypes makes an ArgumentError inside a call of Z3's."""
     raise TimeoutError
 
 
@@ -121,7 +123,7 @@ def answered(case: Case, cell: int, prop: str) -> Outcome:
     try:
         finding = check_kernel(kernel, domain, [Property(prop)], SECONDS).findings[0]
         verdict = finding.verdict.shown
-    except (SourceError, TimeoutError):
+    except (SourceError, TimeoutError, ArgumentError):
         verdict = "unknown"
     finally:
         signal.alarm(0)
@@ -133,7 +135,6 @@ def answered(case: Case, cell: int, prop: str) -> Outcome:
     return outcome(prop, truth, answer, False)
 
 
-@pytest.mark.xfail(reason="guessed rules are not proved yet", strict=False)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_answer_is_wrong(part: int) -> None:
     wrong = []
