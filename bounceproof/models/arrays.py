@@ -18,6 +18,13 @@ Values: TypeAlias = NDArray[np.uint64]
 Truths: TypeAlias = NDArray[np.bool_]
 
 
+def _quotient(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """``a // b``; by 0 it is 0, for C leaves that open."""
+    with np.errstate(divide="ignore"):
+        quotient: NDArray[Any] = a // b
+    return quotient
+
+
 def _mask(bits: int) -> np.uint64:
     return np.uint64((1 << bits) - 1)
 
@@ -50,15 +57,15 @@ class ArrayAlgebra:
 
     def div(self, a: Values, b: Values, bits: int, signed: bool) -> Values:
         if not signed:
-            return a // b
+            return _quotient(a, b)
         x, y = self._signed(a, bits), self._signed(b, bits)
-        quotient = np.abs(x) // np.abs(y)
+        quotient = _quotient(np.abs(x), np.abs(y))
         result = np.where((x < 0) == (y < 0), quotient, -quotient)
         return result.astype(np.uint64) & _mask(bits)
 
     def rem(self, a: Values, b: Values, bits: int, signed: bool) -> Values:
         if not signed:
-            return a % b
+            return self.sub(a, self.mul(_quotient(a, b), b, bits), bits)
         return self.sub(a, self.mul(self.div(a, b, bits, True), b, bits), bits)
 
     def and_(self, a: Values, b: Values, bits: int) -> Values:
