@@ -172,6 +172,7 @@ def test_hunks_that_no_answer_depends_on(tree: Path) -> None:
     assert (comment.lines, comment.function, comment.read) == (3, None, False)
     (blank,) = hunks(tree, TEXT.replace("\tarea->used +=", "\n\tarea->used +="))
     assert not blank.read
+    assert not hunks(tree, "int f;\n", "kernel/dma/new.h")[0].read
     (elsewhere,) = hunks(tree, "words\n", "Documentation/words.rst")
     assert elsewhere == HunkJudged("Documentation/words.rst", 1, 1, None, False)
     found = judged(tree, diff("", "words\n", "Documentation/words.rst"))
@@ -196,7 +197,9 @@ def test_hunks_that_an_answer_may_depend_on(tree: Path) -> None:
     helped = TEXT.replace("area->used += need", "area->used += spare(need)")
     helped = helped.replace(SPARE, "") + SPARE.replace("= a", "= a + 0")
     assert [h.read for h in hunks(tree, helped)] == [True, True]
-    assert hunks(tree, "int f;\n", "kernel/dma/new.h")[0].read
+    new = diff("", "int f;\n", "kernel/dma/new.h")
+    both = judged(tree, new + diff(TEXT, '#include "new.h"\n' + TEXT, SWIOTLB))
+    assert both.patches[0].hunks[0].read
     assert hunks(tree, TEXT.replace(SPARE, ""))[0].read
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from bounceproof.source.errors import PatchError, SourceError, TreeError
 from bounceproof.source.tree.patch import apply_patch, parse_patch
-from bounceproof.source.tree.tree import open_tree
-from tests.source.trees import SWIOTLB
+from bounceproof.source.tree.tree import Tree, open_tree
+from tests.source.trees import SWIOTLB, DictStore
 
 BEFORE = "".join(f"line {number}\n" for number in range(1, 21))
 PLAIN = """--- a/dir/file.c
@@ -258,3 +258,30 @@ def test_git_revision_and_archive(tmp_path: Path) -> None:
 def test_what_is_no_tree(spec: str) -> None:
     with pytest.raises(SourceError):
         open_tree(spec)
+
+
+def new_file(path: str, text: str) -> str:
+    lines = "".join(f"+{line}\n" for line in text.splitlines())
+    size = len(text.splitlines())
+    return f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{size} @@\n{lines}"
+
+
+INCLUDING = {
+    "kernel/dma/swiotlb.c": '#include "slots.h"\n',
+    "include/linux/near.h": "  # include <linux/slots.h>\n",
+}
+
+
+@pytest.mark.parametrize("by", [None, *INCLUDING])
+def test_a_header_that_nothing_includes_is_not_read(by: str | None) -> None:
+    header = "kernel/dma/slots.h" if by == SWIOTLB else "include/linux/slots.h"
+    texts = {SWIOTLB: "int a;\n"}
+    patch = new_file(header, "#define IO_TLB_SEGSIZE 64")
+    if by == SWIOTLB:
+        texts[SWIOTLB] = INCLUDING[by]
+    elif by is not None:
+        patch += new_file(by, INCLUDING[by])
+        texts[SWIOTLB] = "#include <linux/near.h>\n"
+    tree = Tree(DictStore(texts), "added")
+    tree.apply(parse_patch(patch.encode(), "p"), "p")
+    assert (header in tree.added) is (by is not None)

@@ -53,6 +53,9 @@ HEADERS = (
 WANTED = frozenset((*SOURCES, *HEADERS, "Makefile"))
 
 
+_INCLUDE = re.compile(r"""^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]""", re.M)
+
+
 class Store(Protocol):
     """Where the unpatched files are."""
 
@@ -247,7 +250,8 @@ class ArchiveStore:
 class Tree:
     """The files of one kernel, patched.
 
-    ``name`` is what the user called it, ``added`` the paths that patches create,
+    ``name`` is what the user called it, ``added`` the paths that patches create, but
+    for headers that nothing includes,
     ``patches`` the files they can be read from again, ``landed`` what they changed,
     in order.
     """
@@ -256,6 +260,7 @@ class Tree:
         self._store = store
         self.name = name
         self.added: tuple[str, ...] = ()
+        self._born: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
         self.patches: tuple[str, ...] = ()
         self.landed: tuple[Landed, ...] = ()
@@ -281,8 +286,24 @@ class Tree:
         self.landed = (*self.landed, *applied.landed)
         self._patched.update(result)
         born = [p for p in result if p in before and result[p] is not None]
-        self.added = tuple(dict.fromkeys((*self.added, *born)))
+        self._born = tuple(dict.fromkeys((*self._born, *born)))
         self.touched = tuple(dict.fromkeys((*self.touched, *result)))
+        self.added = self._joined()
+
+    def _joined(self) -> tuple[str, ...]:
+        """What patches create, but for headers that no other file includes."""
+        waiting = [path for path in self._born if path.endswith(".h")]
+        files = [p for p in (*SOURCES, *HEADERS, *self.touched) if p not in waiting]
+        joined = [path for path in self._born if path not in waiting]
+        while files:
+            names = {name for path in files for name in self._includes(path)}
+            files = [p for p in waiting if any(_ends(p, name) for name in names)]
+            waiting = [path for path in waiting if path not in files]
+            joined += files
+        return tuple(path for path in self._born if path in joined)
+
+    def _includes(self, path: str) -> list[str]:
+        return _INCLUDE.findall(self.read(path) or "")
 
     def removal(self, path: str) -> FilePatch | None:
         """The change that left the tree without ``path``, if a patch did."""
@@ -327,6 +348,12 @@ class Tree:
             digest.update(f"{path}\0{'-' if text is None else len(text)}\0".encode())
             digest.update((text or "").encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
+
+
+def _ends(path: str, name: str) -> bool:
+    """Whether ``#include`` of ``name`` can mean ``path``."""
+    parts = [part for part in name.split("/") if part not in (".", "..")]
+    return f"/{path}".endswith("/" + "/".join(parts))
 
 
 def open_tree(spec: str, patches: Sequence[str] = ()) -> Tree:
@@ -392,11 +419,18 @@ def _kept(data: bytes) -> str:
     return "-"
 
 
+def _standard_input() -> bytes:
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise PatchError(f"-: {error}") from None
+
+
 def _patch_bytes(patch: str) -> bytes:
     if patch == "-":
         if sys.stdin is None or sys.stdin.closed:
             raise PatchError("-: standard input is closed")
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
+        return _standard_input()
     try:
         with Path(patch).expanduser().open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
