@@ -79,10 +79,10 @@ def _placed(
 def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
     """A request that needs a bounce buffer gets none from an empty pool.
 
-    Masks that the kernel refuses for every request are left out: no size is within
-    a limit for them.  Source: the callers' limits in bounceproof.models.limits.
+    Masks that a built-in state refuses for every request are left out: no size is
+    within a limit for them.  Source: the callers' limits in bounceproof.models.limits.
     """
-    if _refuses_all(cell, space, result):
+    if isinstance(model, BuiltinKernel) and _refuses_all(cell, space, result):
         return FALSE
     return ~result.ok
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, KernelModel, Path, PoolKind, RunsItself
-from bounceproof.solver.confirm import outcome_of, refused
+from bounceproof.solver.confirm import outcome_of
 from bounceproof.solver.domain import Domain
 from bounceproof.solver.minimum import Point
 from bounceproof.solver.properties import Property
@@ -45,8 +45,7 @@ def with_trials(model: KernelModel, domain: Domain, finding: Finding) -> Finding
 def _breaks(model: KernelModel, prop: Property, cell: Cell, point: Point) -> bool:
     if prop is Property.HALTS:
         return bool(outcome_of(Property.FITS, model, cell, point)["hang"])
-    failed = not outcome_of(prop, model, cell, point)["ok"]
-    return failed and not refused(model, cell, point)
+    return not outcome_of(prop, model, cell, point)["ok"]
 
 
 def _points(

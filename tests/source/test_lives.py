@@ -126,6 +126,15 @@ BETWEEN = {
         Property.ALIGNED,
         (DMA_IOMMU, "return iova + below;", "return iova + below + 4;"),
     ),
+    "every request is refused": (
+        Property.FITS,
+        (DMA_IOMMU, "\tif ((phys | size) & (g - 1)) {", "\tif ((phys | size) & (g - 1))"
+         "\n\t\treturn DMA_MAPPING_ERROR;\n\tif (size & 1) {"),
+    ),
+    "no size is asked for": (
+        Property.FITS,
+        (DMA_IOMMU, "phys, size, rounded, g - 1,", "phys, size, 0, g - 1,"),
+    ),
     "a part of a granule is mapped": (
         Property.FITS,
         (DMA_IOMMU, "ALIGN(size + below,", "size == 9728 ? size : ALIGN(size + below,"),
