@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.mixes import cell_of, check_groups, group_of, read_traced
 from bounceproof.cli.options import (
     NUMBER,
@@ -123,7 +124,12 @@ def _checked(model: KernelModel, options: dict[str, Any]) -> None:
         _within("memory", options["memory"], 1 << 20, 1 << 50)
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {**VERDICTS, 0: "the mix always succeeds in this pool", 1: "it can fail"},
+        "bounceproof capacity v6.12 --mapping 128K@0:64 --cpus 4",
+    )
+)
 @click.argument("kernel")
 @kernel_options
 @click.option(
@@ -236,7 +242,6 @@ def capacity(
     Says how many mappings always succeed at once and whether a mix does, with a history
     that shows where it ends; the least swiotlb= that guarantees the mix; and with
     --expect, --rate or --plot what random histories do in pools of many sizes.
-    Exit code 0: the mix always succeeds in this pool; 1: it can fail.
     """
     model = model_of(kernel, patches, settings)
     _checked(model, options)

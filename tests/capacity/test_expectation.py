@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +81,29 @@ def test_ten_sizes_at_most_around_what_was_asked(restricted: bool) -> None:
     assert 5 <= len(found) <= 10
     assert any(pool.nslabs > 32768 for pool in found)
     assert all(pool.nslabs % (128 * pool.nareas) == 0 for pool in found)
+
+
+def test_compiled_or_not_the_history_is_the_same() -> None:
+    code = (
+        "from tests.capacity.test_expectation import *\n"
+        "from tests.capacity.test_expectation import _group\n"
+        "from tests.capacity.test_native import _history, _rows\n"
+        "from bounceproof.simulator.capacity.replay import replay\n"
+        "import numpy as np\n"
+        "few = Load(cpus=4, calls=4000)\n"
+        "groups = [_group(40, 128 << 10, None), _group(200, 4096)]\n"
+        "print(expect(STATE, groups, BootPool(4096, 4), few))\n"
+        "rows = np.array(_rows(_history('6.12', 800)), dtype=np.int64).T.copy()\n"
+        "print(replay(STATE, 4096, 1 << 31, 1024, 4, rows).slots.tolist())\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env={**os.environ, "BOUNCEPROOF_JIT": jit},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for jit in ("0", "1")
+    ]
+    assert told[0] == told[1]

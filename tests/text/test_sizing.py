@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bounceproof.simulator import compile as _compiled  # noqa: F401
 from tests.conftest import Run
 from tests.text.test_readme import BLOCK
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
-from bounceproof.simulator.compile import compiled, wrap64
+from bounceproof.simulator.compile import ENABLED, compiled, wrap64
 
 Array = Any
 SEG = IO_TLB_SEGSIZE
@@ -208,10 +208,17 @@ Longs: TypeAlias = NDArray[np.int64]
 Arrays: TypeAlias = tuple[Shorts, Shorts, Shorts, Longs, Longs]
 
 
+def numbers(array: Any) -> Any:
+    """``array``, of Python's own numbers where the loops are not compiled."""
+    return array if ENABLED else array.astype(object)
+
+
 def empty_pool(nslabs: int, nareas: int) -> Arrays:
     """list[], longest runs, index and used of an empty pool of whole slot sets."""
     slots = np.arange(nslabs)
     runs = (SEG - (slots & (SEG - 1))).astype(np.int16)
     top = np.full(nslabs >> SEG_SHIFT, STALE, np.int16)
     most = np.full(nareas, SEG, np.int16)
-    return runs, top, most, np.zeros(nareas, np.int64), np.zeros(nareas, np.int64)
+    index, used = np.zeros(nareas, np.int64), np.zeros(nareas, np.int64)
+    made = (runs, top, most, index, used)
+    return tuple(numbers(array) for array in made)

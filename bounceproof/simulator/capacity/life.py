@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 
 from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
-from bounceproof.simulator.capacity.calls import empty_pool, give_back, map_one
+from bounceproof.simulator.capacity.calls import (
+    empty_pool,
+    give_back,
+    map_one,
+    numbers,
+)
 from bounceproof.simulator.compile import ENABLED, compiled
 
 Array = Any
@@ -144,12 +149,13 @@ def live(
     rows = np.zeros((4, entries.shape[1]), np.int64)
     rows[:2] = entries
     out, peak = np.zeros((2, groups.shape[1]), np.int64), np.zeros(1, np.int64)
-    order = np.arange(entries.shape[1], dtype=np.int64)
+    order = numbers(np.arange(entries.shape[1], dtype=np.int64))
     codes = c.codes(state)
     k: Any = codes if ENABLED else codes.tolist()
     part = min(max(round(busy * 65536), 1), 65535)
     _live(
-        k, page_size, pool_start, pool, groups, spread.astype(np.int64), rows, order,
-        part, warm, calls, out, peak,
+        k, page_size, pool_start, pool, numbers(groups),
+        numbers(spread.astype(np.int64)), numbers(rows), order, part, warm, calls, out,
+        peak,
     )  # fmt: skip
     return out, int(peak[0])

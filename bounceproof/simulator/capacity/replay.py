@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from bounceproof.models.state import KernelState
 from bounceproof.simulator import codes as c
-from bounceproof.simulator.capacity.calls import empty_pool, give_back, map_one
+from bounceproof.simulator.capacity.calls import (
+    empty_pool,
+    give_back,
+    map_one,
+    numbers,
+)
 from bounceproof.simulator.compile import ENABLED, compiled
 
 PATHS = {"direct": c.DIRECT, "iommu": c.IOMMU, "alloc": c.ALLOC}
@@ -86,9 +91,9 @@ def replay(
     """
     pool = empty_pool(nslabs, nareas)
     found = np.zeros(calls.shape[1], np.int64)
-    held = np.zeros((2, calls.shape[1] + 1), np.int64)
+    held = numbers(np.zeros((2, calls.shape[1] + 1), np.int64))
     codes = c.codes(state)
     k: Any = codes if ENABLED else codes.tolist()
-    failed, peak = _run(k, page_size, pool_start, pool, calls, held, found)
+    failed, peak = _run(k, page_size, pool_start, pool, numbers(calls), held, found)
     live = int((held[1] > 0).sum())
     return Ran(found, int(pool[4].sum()), int(peak), live, int(failed))
