@@ -78,7 +78,7 @@ def test_t4_will_v3_is_worse_for_512_bytes(run: Run) -> None:
 
 
 def test_t4_the_masks_are_in_the_arithmetic(run: Run) -> None:
-    text = run("prove", "v6.6+will-v3", "--property", "fits", *MACHINE).out
+    text = run("prove", "v6.6+will-v3", "--property", "fits", "--verbose", *MACHINE).out
     assert "alloc_align_mask 0xffff, iotlb_align_mask 0x800" in text
 
 
