@@ -43,10 +43,9 @@ class Answer:
 DEFAULT_TIMEOUT = 60.0
 SMALL = 100
 """Terms of a question that Z3 most often answers before it is put in plainer words."""
-SOON, EARLY, LATE, LONG = 0.3, 3.0, 3.0, 20.0
-"""Seconds for Z3 with a small question; and where there are more than ``LONG``, for the
-second solver with a plainer one and then for Z3 with the question as it was, before the
-second solver has the rest."""
+SOON, EARLY, LATE, LONG = 0.3, 3.0, 3.0, 30.0
+"""Seconds for Z3 with a small question; for the second solver with a plainer one where
+there are more than ``LONG``, before Z3 has a turn; and for that turn of Z3."""
 _TERMS = z3.Probe("num-exprs")
 _MOST_KEPT = 1000
 z3.set_param("ctrl_c", False)
@@ -111,10 +110,11 @@ def ask(
     if isinstance(query.question.raw, bool) and not query.question.raw:
         return Answer(Status.UNSAT)
     question = formula(query.question)
+    if as_it_is:
+        return _first(query.name, question, seconds)
     answer = ANSWERED.answer(question)
     if answer is None:
-        asked = _first if as_it_is else _asked
-        answer = asked(query.name, question, seconds)
+        answer = _asked(query.name, question, seconds)
         ANSWERED.keep(question, answer)
     return answer
 
@@ -127,16 +127,23 @@ def _asked(name: str, question: z3.BoolRef, seconds: float) -> Answer:
             return answer
         seconds -= SOON
     plainer = plain(question)
+    for theirs, ours in _turns(seconds):
+        answered = _after(name, question, plainer, theirs)
+        if answered is not None:
+            return answered
+        if ours:
+            answer = _first(name, question, ours)
+            if answer.status is not Status.UNKNOWN:
+                return answer
+    return Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+
+
+def _turns(seconds: float) -> list[tuple[float, float]]:
+    """Seconds for the second solver, and then for Z3, turn by turn."""
     if seconds > LONG:
-        early = _after(name, question, plainer, EARLY)
-        if early is not None:
-            return early
-        answer = _first(name, question, LATE)
-        if answer.status is not Status.UNKNOWN:
-            return answer
-        seconds -= EARLY + LATE
-    late = _after(name, question, plainer, seconds)
-    return late or Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+        return [(EARLY, LATE), (seconds - EARLY - LATE, 0.0)]
+    ours = LATE if seconds > 2 * LATE else 0.0
+    return [(seconds - ours, ours)]
 
 
 def _small(question: z3.BoolRef) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import z3
 
 Term = Any
-_MOST_KEPT = 100_000
+_MOST_KEPT = 50_000
 
 
 class Built(NamedTuple):

@@ -73,6 +73,13 @@ def test_what_is_unknown_is_asked_again(
     assert ask(Query("one", below(0))).status is Status.UNSAT
 
 
+def test_what_z3_alone_is_asked_is_not_remembered(asked: list[str]) -> None:
+    assert ask(Query("one", below(0)), as_it_is=True).status is Status.UNSAT
+    assert asked == []
+    ask(Query("two", below(0)))
+    assert asked == ["two"]
+
+
 def test_few_answers_are_remembered(asked: list[str]) -> None:
     for number in (1, 2, 1, 3, 1, 2):
         ask(Query(f"{number}", below(number)))
@@ -135,7 +142,10 @@ def test_nobody_answers_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert turns == [("second", early), ("z3", mine), ("second", rest)]
     turns.clear()
     assert ask(Query("large", large(7)), 10).status is Status.UNKNOWN
-    assert turns == [("second", 10)]
+    assert turns == [("second", 10 - mine), ("z3", mine)]
+    turns.clear()
+    assert ask(Query("large", large(7)), 5).status is Status.UNKNOWN
+    assert turns == [("second", 5)]
 
 
 @needs_second
