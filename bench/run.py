@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whole-process times of T1 and T3, and the engine against the same loop in C.
+"""Whole-process times of T1, T3 and a tree, and the engine against the same loop in C.
 
 Everything is measured in this one run, the two engines in turn, so that the ratios
 hold on a machine whose speed drifts.  Both make room for their results each time.
@@ -8,6 +8,7 @@ hold on a machine whose speed drifts.  Both make room for their results each tim
 from __future__ import annotations
 
 import ctypes
+import os
 import statistics
 import subprocess
 import tempfile
@@ -48,6 +49,15 @@ COMMANDS = {
     ],
 }
 
+KERNELS = Path(__file__).parents[1] / "build" / "kernels"
+CELL = ["--page-size", "64K", "--granule", "64K", "--path", "iommu"]
+TREE_QUESTIONS = {
+    "fits, one cell": ["--property", "fits", *CELL],
+    "clean, one cell": ["--property", "clean", *CELL],
+    "all nine, one cell": CELL,
+    "all nine, every cell": [],
+}
+
 
 def seconds(action: Callable[[], object]) -> float:
     started = time.perf_counter()
@@ -67,6 +77,27 @@ def process_times() -> None:
         ]
         low, middle, high = min(times), statistics.median(times), max(times)
         print(f"{name:28} {low:7.3f} {middle:7.3f} {high:7.3f}")
+
+
+def tree_times() -> None:
+    """Seconds of the processors and of the clock, for questions about a tree."""
+    tree = KERNELS / "linux-source-6.12.tar.xz"
+    if not tree.is_file():
+        print("\nno tree of 6.12: make kernels")
+        return
+    print(f"\n{'check ' + tree.name:36} {'CPU':>7} {'clock':>7}  seconds")
+    for name, arguments in TREE_QUESTIONS.items():
+        before, started = spent_below(), time.perf_counter()
+        command = ["bounceproof", "check", str(tree), *arguments]
+        subprocess.run(command, capture_output=True, check=False)
+        took = time.perf_counter() - started
+        print(f"{name:36} {spent_below() - before:7.1f} {took:7.1f}")
+
+
+def spent_below() -> float:
+    """CPU seconds of the processes that this one started and that ended."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def requests() -> Batch:
@@ -136,4 +167,5 @@ def engines() -> None:
 
 if __name__ == "__main__":
     process_times()
+    tree_times()
     engines()
