@@ -137,9 +137,20 @@ def _differences(one: Placed, two: Placed, space: LifeSpace) -> Iterator[Questio
     same = freed[0].first.eq(freed[1].first) & freed[0].nslots.eq(freed[1].nslots)
     whole = freed[0].first.eq(one.slot) & freed[0].nslots.eq(one.mapping.nslots)
     ended = whole & _unlike(freed[0].done, freed[1].done)
-    yield "slots freed", ~same | ended
+    known = [_of_its_own(one, first) for first in (freed[0].first, freed[1].first)]
+    yield "slots freed", _unlike(*known) | (known[0] & (~same | ended))
     if space.cell.path is not Path.ALLOC:
         yield from _bytes_differ(one, two, space)
+
+
+def _of_its_own(placed: Placed, first: Word) -> Truth:
+    """Whether a release begins in the mapping's own slots.
+
+    One that begins elsewhere goes by what another mapping has there.
+    """
+    return (first - placed.slot).cast(UNSIGNED_INT) < placed.mapping.nslots.cast(
+        UNSIGNED_INT
+    )
 
 
 def _bytes_differ(one: Placed, two: Placed, space: LifeSpace) -> Iterator[Question]:
