@@ -409,11 +409,11 @@ class Interpreter(Expressions):
             and isinstance(s.expr, c.Assign)
             and not s.expr.op
             and self.in_sink(s.expr.target, state)
-            and self._changes_nothing(s.expr.value)
+            and self.changes_nothing(s.expr.value)
             for s in statements
         )
 
-    def _changes_nothing(self, expr: object) -> bool:
+    def changes_nothing(self, expr: object) -> bool:
         """Whether evaluating ``expr`` writes to nothing but callees' variables."""
         for node in walk(expr):
             if isinstance(node, c.Assign | c.Update) and not (
@@ -424,7 +424,7 @@ class Interpreter(Expressions):
             function = self.program.function(name, self.file)
             known = function is None and name in MACROS
             if not known and (
-                function is None or not self._changes_nothing(function.body)
+                function is None or not self.changes_nothing(function.body)
             ):
                 return False
         return not (isinstance(expr, c.Assign | c.Update))

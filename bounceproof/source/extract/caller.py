@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.word import INT, TRUE, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
-from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import (
@@ -33,10 +32,12 @@ from bounceproof.source.extract.cut import (
     CutMachine,
     CutRun,
     Fresh,
-    changed,
+    forget,
+    only_locals,
 )
 from bounceproof.source.extract.geometry import slot_geometry
 from bounceproof.source.extract.machine import POOL_START, Layout, u64
+from bounceproof.source.extract.marks import only_computes
 from bounceproof.source.extract.run import entry_values
 from bounceproof.source.extract.stages import GIVEN_BACK
 from bounceproof.source.program.calls import copiers, reachable_calls
@@ -118,21 +119,10 @@ class CallerMachine(CutMachine):
 
     def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
         """Take what a loop computes, and does not write anywhere, for anything."""
-        frame = state.frames[state.frame]
-        targets = [
-            found.target
-            for found in walk(node)
-            if isinstance(found, c.Assign | c.Update)
-        ]
-        local = all(isinstance(t, c.Name) and t.local for t in targets)
-        leaves = any(isinstance(found, c.Return | c.Goto) for found in walk(node))
-        if not local or leaves or not self._only_computes(node):
-            return super().pass_loop(node, state)
-        for name in changed(node, node.body):
-            held = frame.get((state.frame, name))
-            if isinstance(held, Word):
-                frame[(state.frame, name)] = self.fresh(f"any {name}", held.ctype)
-        return [Outcome(state, "next")]
+        if only_computes(self, node) and only_locals(node):
+            forget(node, state, self.fresh)
+            return [Outcome(state, "next")]
+        return super().pass_loop(node, state)
 
     # Hooks.
 

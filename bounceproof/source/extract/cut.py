@@ -302,6 +302,25 @@ class _Snapshot:
         )
 
 
+def only_locals(node: c.Loop) -> bool:
+    """Whether a loop assigns to nothing but plain local variables, and goes on."""
+    parts = list(walk(node))
+    targets = [part.target for part in parts if isinstance(part, c.Assign | c.Update)]
+    local = all(isinstance(t, c.Name) and t.local for t in targets)
+    return local and not any(isinstance(part, c.Return | c.Goto) for part in parts)
+
+
+def forget(node: c.Loop, state: State, fresh: Fresh) -> None:
+    """Let what a loop computes be anything."""
+    frame = state.frames[state.frame]
+    for name in changed(node, node.body):
+        held = frame.get((state.frame, name))
+        if isinstance(held, Word):
+            frame[(state.frame, name)] = fresh(f"any {name}", held.ctype)
+        elif held is not None:
+            frame[(state.frame, name)] = Poison("a loop passed over assigns it")
+
+
 def changed(node: c.Node, part: object) -> list[str]:
     """The function's variables that ``part`` assigns or hands out, its own aside."""
     own = {found.name for found in walk(part) if isinstance(found, c.Declare)}

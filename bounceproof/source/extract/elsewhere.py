@@ -38,9 +38,10 @@ from bounceproof.source.cparse.walk import calls_in
 from bounceproof.source.eval.core import Event
 from bounceproof.source.eval.memory import Address, State, Value
 from bounceproof.source.eval.paths import Outcome
-from bounceproof.source.extract.cut import Fresh
+from bounceproof.source.extract.cut import Fresh, forget, only_locals
 from bounceproof.source.extract.freelist_code import releasing_function
 from bounceproof.source.extract.live_machine import LiveMachine
+from bounceproof.source.extract.marks import only_computes
 from bounceproof.source.extract.prover import Obligation, Prover, Refusal
 from bounceproof.source.extract.record import Key, Record, Write, taken_over
 from bounceproof.source.extract.search import Shape
@@ -179,6 +180,13 @@ class PlacedMachine(LiveMachine):
                 key: range(before.get(key, 0), len(writes))
                 for key, writes in self.record.writes.items()
             }
+
+    def pass_loop(self, node: c.Loop, state: State) -> list[Outcome]:
+        """Loops over slots, as ever; what others compute of the areas is anything."""
+        if only_locals(node) and only_computes(self, node):
+            forget(node, state, self._fresh)
+            return [Outcome(state, "next")]
+        return super().pass_loop(node, state)
 
     def bug(self, condition: Truth, state: State, node: c.Node) -> None:
         """The kernel stops, but in what is taken never to."""

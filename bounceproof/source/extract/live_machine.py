@@ -207,7 +207,7 @@ class LiveMachine(RecordMachine):
         self._loops.check_target(expr.target, name, statement)
         value = None
         if key != self.list_key:
-            if not self._changes_nothing(expr.value):
+            if not self.changes_nothing(expr.value):
                 raise self.fail(statement, "a value that changes nothing else")
             given = self._loops.value(expr.value, name, shift, state)
             value = self._held_as(given, kind, bits, statement)

@@ -88,7 +88,7 @@ class Loops:
             if not (isinstance(side, c.Name) and side.name == name):
                 continue
             names = {n.name for n in walk(other) if isinstance(n, c.Name) and n.local}
-            if names & changed or not self._machine._changes_nothing(other):
+            if names & changed or not self._machine.changes_nothing(other):
                 raise self._machine.fail(node, "a bound that the loop leaves alone")
             return op, other
         return None

@@ -33,7 +33,7 @@ class MarkingMachine(Machine):
                 marks = True
             else:
                 return False
-        if not marks or not self._only_computes(node):
+        if not marks or not only_computes(self, node):
             return False
         frame = state.frames[state.frame]
         for name in names:
@@ -41,6 +41,8 @@ class MarkingMachine(Machine):
         self.event("marks", state, line=node.line)
         return True
 
-    def _only_computes(self, node: c.Loop) -> bool:
-        calls = [part for part in walk(node) if isinstance(part, c.Call)]
-        return all(self._changes_nothing(call) for call in calls)
+
+def only_computes(machine: Machine, node: c.Loop) -> bool:
+    """Whether what a loop calls writes to nothing but callees' variables."""
+    calls = (part for part in walk(node) if isinstance(part, c.Call))
+    return all(machine.changes_nothing(call) for call in calls)
