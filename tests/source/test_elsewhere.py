@@ -69,3 +69,26 @@ def test_what_differs_by_area_does_not_hold(fault: str, prop: Property) -> None:
 def test_one_with_more_than_one_area_holds() -> None:
     found = asked(kernel(), Property.CLEAN, Path.IOMMU, nslabs=1024, nareas=4)
     assert found.verdict is Verdict.HOLDS
+
+
+SUMMED = """	unsigned long taken = 0;
+	int each;
+
+	for (each = 0; each < mem->nareas; each++)
+		taken += mem->areas[each].used;
+	{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "holds"),
+    [
+        ('dev_warn(dev, "%lu\\n", taken);', True),
+        ("if (taken > 7 && n > 512)\n\t\tn -= 512;", False),
+    ],
+)
+def test_what_is_summed_over_all_areas_decides_nothing(use: str, holds: bool) -> None:
+    found = asked(
+        kernel((SWIOTLB, BOUNCED, BOUNCED + SUMMED.format(use))), Property.CLEAN
+    )
+    assert (found.verdict is Verdict.HOLDS) is holds
