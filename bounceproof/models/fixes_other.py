@@ -321,9 +321,7 @@ FIXES_OTHER: tuple[Fix, ...] = (
             commit="61ce339f19fabbc3e51237148a7ef6f2270e44fa",
             author="Rishabh Bhatnagar <risbhat@amazon.com>",
             link="https://git.kernel.org/torvalds/c/61ce339f19fabbc3e51237148a7ef6f2270e44fa",
-            summary=(
-                "nvme-pci sets min_align_mask before it asks for the maximum"
-            ),
+            summary=("nvme-pci sets min_align_mask before it asks for the maximum"),
         ),
         changes={
             "nvme_order": s.NvmeOrder.MASK_FIRST,

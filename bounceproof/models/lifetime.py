@@ -111,9 +111,7 @@ class Life(Protocol):
         """The slots that unmapping frees."""
         ...
 
-    def trespasses(
-        self, placed: Placed, sync: tuple[Word, Word, Word] | None
-    ) -> Truth:
+    def trespasses(self, placed: Placed, sync: tuple[Word, Word, Word] | None) -> Truth:
         """Whether the mapping, ``sync`` of it (direction, offset, size) or its end has
         to do with a slot of another's."""
         ...
@@ -265,9 +263,7 @@ class BuiltinLife:
         the sync of dma_direct_unmap_page(), kernel/dma."""
         return TRUE
 
-    def trespasses(
-        self, placed: Placed, sync: tuple[Word, Word, Word] | None
-    ) -> Truth:
+    def trespasses(self, placed: Placed, sync: tuple[Word, Word, Word] | None) -> Truth:
         """Never, in every state."""
         return FALSE
 

@@ -257,6 +257,18 @@ class RunsItself(Protocol):
 
 
 @runtime_checkable
+class Doubtful(Protocol):
+    """A kernel that can be asked although nothing is proved of what it leaves alone."""
+
+    def doubted(self) -> KernelModel | None:
+        """The kernel without that proof, None where it is proved or was not asked.
+
+        What holds of it holds of nothing; what its own code shows is shown.
+        """
+        ...
+
+
+@runtime_checkable
 class RunsHistories(Protocol):
     """A kernel that runs histories of calls on its own code."""
 

@@ -88,8 +88,7 @@ def _noticed_by(answers: Iterable[Noticed]) -> str:
             kinds = counts.setdefault(answer.prop, Counter())
             kinds[answer.effect] += len(answer.mutant.names)
     return "; ".join(
-        f"`{prop}` "
-        + ", ".join(f"{kinds[e]} {e.word}" for e in EFFECTS if kinds[e])
+        f"`{prop}` " + ", ".join(f"{kinds[e]} {e.word}" for e in EFFECTS if kinds[e])
         for prop, kinds in sorted(
             counts.items(), key=lambda pair: [*Property].index(pair[0])
         )

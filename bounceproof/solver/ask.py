@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import Cell, KernelModel, RunsHistories
+from bounceproof.models.request import Cell, Doubtful, KernelModel, RunsHistories
 from bounceproof.models.search import NotRead
 from bounceproof.models.state import KernelState
 from bounceproof.solver.apart import ask_apart, parts_of, together
@@ -49,7 +49,7 @@ from bounceproof.solver.verdict import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from bounceproof.solver.directed import Directed
 
 _OF_ITS_OWN = (
     Property.OWNED,
@@ -217,27 +217,62 @@ def _check(
             where = every[0][0].path.value
             findings.append(unanswered(prop, f"{prop} is not asked on path {where}"))
             continue
-        run, confirm = confirmer(prop, model)
-        question = property_question(prop, model)
-        wider = anywhere_question(prop, model)
-        wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
-        wanted = replace(wanted, geometry=model.geometry)
-        left = unfinished_question(prop, model)
-        where_to = placement_question(model, domain)
-        others = prop in _OF_ITS_OWN and not isinstance(model, BuiltinKernel)
-        wanted = replace(wanted, unfinished=left, placeable=where_to, watch=watch)
-        wanted = replace(wanted, among_others=others)
-        try:
-            found = with_leftovers(
-                model, wanted, _with_lists(model, ask_property(wanted, directed, ends))
-            )
-        except NotRead as reason:
-            found = unanswered(prop, str(reason), cells)
+        wanted = _hunt_of(prop, model, domain, cells, seconds)
+        wanted = replace(wanted, watch=watch)
+        found = _found(model, wanted, directed, ends)
+        if found.verdict is Verdict.UNKNOWN:
+            found = _shown_anyway(model, wanted, found)
         found = own.checked(wanted, found)
         pages = {cell.page_size for cell, _ in cells}
         started = as_started(found, (model,), pages, wanted)
         findings.append(with_trials(model, domain, started))
     return Checked(model, domain, tuple(findings))
+
+
+def _hunt_of(
+    prop: Property,
+    model: KernelModel,
+    domain: Domain,
+    cells: tuple[tuple[Cell, int], ...],
+    seconds: float,
+) -> Hunt:
+    run, confirm = confirmer(prop, model)
+    question = property_question(prop, model)
+    wider = anywhere_question(prop, model)
+    wanted = Hunt(prop, domain, cells, question, run, confirm, seconds, wider)
+    return replace(
+        wanted,
+        geometry=model.geometry,
+        unfinished=unfinished_question(prop, model),
+        placeable=placement_question(model, domain),
+        among_others=prop in _OF_ITS_OWN and not isinstance(model, BuiltinKernel),
+    )
+
+
+def _found(
+    model: KernelModel,
+    wanted: Hunt,
+    directed: Callable[[], Directed | None] = lambda: None,
+    ends: Callable[[Cell], bool] = lambda cell: False,
+) -> Finding:
+    try:
+        asked = ask_property(wanted, directed, ends)
+        return with_leftovers(model, wanted, _with_lists(model, asked))
+    except NotRead as reason:
+        return unanswered(wanted.prop, str(reason), wanted.cells)
+
+
+def _shown_anyway(model: KernelModel, wanted: Hunt, found: Finding) -> Finding:
+    """``found``, or a break that the tree's code shows where nothing is proved of what
+    its mappings leave alone."""
+    doubted = model.doubted() if isinstance(model, Doubtful) else None
+    if doubted is None or wanted.prop not in _OF_ITS_OWN:
+        return found
+    domain, cells, seconds = wanted.domain, wanted.cells, wanted.seconds
+    again = _hunt_of(wanted.prop, doubted, domain, cells, seconds)
+    shown = _found(doubted, replace(again, watch=wanted.watch))
+    seen = shown.verdict is Verdict.BROKEN and shown.confirmed is True
+    return replace(shown, seconds=found.seconds + shown.seconds) if seen else found
 
 
 def check_state(

@@ -146,8 +146,6 @@ def _of_path(
     yield from narrow.cells(built)
 
 
-
-
 def _same(cell: Cell, what: str, built: object, read: object) -> Difference | None:
     if built == read:
         return None

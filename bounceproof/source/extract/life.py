@@ -169,9 +169,7 @@ class SourceLife:
         taken = [e for e in self._machine.events if e.kind == "taken"]
         return taken[-1].condition if taken else FALSE
 
-    def trespasses(
-        self, placed: Placed, sync: tuple[Word, Word, Word] | None
-    ) -> Truth:
+    def trespasses(self, placed: Placed, sync: tuple[Word, Word, Word] | None) -> Truth:
         """Whether a field of another mapping's slot is read or written, list[] aside.
 
         Asked of the mapping and its end in each direction, and of ``sync`` (direction,

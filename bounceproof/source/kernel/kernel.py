@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
+from copy import copy
 from dataclasses import replace
 from functools import partial
+from typing import Self
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
@@ -122,6 +124,7 @@ class SourceKernel:
         self._judged: Judged | None = None
         self.leftovers: Leftovers | None = None
         self._alike: dict[Cell, str | None] = {}
+        self._doubted = False
         self._lives: dict[tuple[Cell, Leftovers | None], SourceLife] = {}
 
     @property
@@ -413,6 +416,14 @@ class SourceKernel:
             self._lives[key] = life
         return self._lives[key]
 
+    def doubted(self) -> Self | None:
+        """See :class:`bounceproof.models.request.Doubtful`."""
+        if not any(reason is not None for reason in self._alike.values()):
+            return None
+        other = copy(self)
+        other._doubted, other._lives = True, {}
+        return other
+
     def _of_others(self, page_size: int) -> Leftovers:
         """What other mappings may have in their slots: anything."""
         prover, program = self._prover, self.program(page_size)
@@ -445,7 +456,7 @@ class SourceKernel:
             refusal = prove_elsewhere(prover, near, several, placed, known & fits)
             self._alike[cell] = None if refusal is None else refusal.reason
         reason = self._alike.get(cell)
-        if reason is not None:
+        if reason is not None and not self._doubted:
             need = f"a mapping that keeps to its slots, in every area alike: {reason}"
             raise UnprovedCaller(entry.file, entry.line, f"{entry.name}()", need)
 
