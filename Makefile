@@ -19,6 +19,7 @@ soak: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check bounceproof tests bench tools
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/run.py

@@ -17,12 +17,12 @@ from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device as device_named
 from bounceproof.models.constants import PAGE_SIZES
-from bounceproof.models.devices import Device
+from bounceproof.models.kernels.state import DECISION_POINTS, KernelState, Origin
 from bounceproof.models.request import Path
-from bounceproof.models.state import DECISION_POINTS, KernelState, Origin
-from bounceproof.solver import engine
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property, applies
+from bounceproof.models.requests.devices import Device
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property, applies
+from bounceproof.solver.smt import engine
 
 _ROOMS = ("models", "simulator", "solver", "audit")
 _ELSEWHERE = Origin("", "", "", "", "")

@@ -14,8 +14,8 @@ from bounceproof.errors import InputError
 from bounceproof.models.capacity.boot import LARGEST_POOL_SLABS, BootPool
 from bounceproof.models.capacity.mix import Group
 from bounceproof.models.constants import IO_TLB_SEGSIZE
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Path
-from bounceproof.models.state import KernelState
 from bounceproof.simulator.capacity.life import live
 from bounceproof.simulator.capacity.replay import PATHS, replay
 

@@ -12,8 +12,8 @@ from bounceproof.audit.cells import AuditError, Unit, identity, key_of
 from bounceproof.audit.codec import NotDecodable, decode
 from bounceproof.audit.executors import Executor, Job, Outcome
 from bounceproof.audit.store import Store, Stored
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 Progress = Callable[[int, int], None]
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from bounceproof.audit.cells import AuditError, Identity
 from bounceproof.audit.codec import NotDecodable, decode, encode
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 APPLICATION_ID = 0x62707A61
 SCHEMA = 1

@@ -11,9 +11,9 @@ import numpy as np
 from bounceproof.audit.expectation import HIGH, Column, Expected, expect_trace
 from bounceproof.models.capacity.boot import BootPool
 from bounceproof.models.capacity.mix import Group
-from bounceproof.models.devices import Device
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Cell, Path
-from bounceproof.models.state import KernelState
+from bounceproof.models.requests.devices import Device
 from bounceproof.simulator.capacity.replay import PATHS, UNMAP
 from bounceproof.traces.events import Event, Kind, Trace, bucket
 

@@ -28,7 +28,7 @@ def answer(query: dict[str, Any], seconds: float) -> dict[str, Any]:
     os.environ.setdefault("BOUNCEPROOF_JIT", "0")
     from bounceproof.audit.cells import identity, unit_from
     from bounceproof.audit.codec import encode
-    from bounceproof.solver.ask import check_state
+    from bounceproof.solver.answers.check import check_state
 
     with _ONE_AT_A_TIME:
         result: dict[str, Any] = {"identity": asdict(identity())}
@@ -56,7 +56,7 @@ def serve() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     from bounceproof.audit.cells import identity
-    from bounceproof.solver import ask  # noqa: F401  (paid for before the first job)
+    from bounceproof.solver.answers import check  # noqa: F401  (paid for before the first job
 
     _write(out, {"identity": asdict(identity())})
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -28,7 +28,7 @@ from bounceproof.errors import InputError
 from bounceproof.models.catalog import STATES
 from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import Path
-from bounceproof.models.validate import BadInput, validate
+from bounceproof.models.requests.validate import BadInput, validate
 from bounceproof.report.formats import Output
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _selection(
     if granules and ways and not any(way.has_granule for way in ways):
         raise no_granule(ways[0], granules[0])
     from bounceproof.audit.cells import Selection
-    from bounceproof.solver.properties import Property
+    from bounceproof.solver.contract.properties import Property
 
     return Selection(
         tuple(states),

@@ -50,8 +50,8 @@ def bisect(
     """
     interpret_single_requests()
     from bounceproof.report import bisection
-    from bounceproof.solver.ask import check_kernel
-    from bounceproof.solver.verdict import Verdict, told
+    from bounceproof.solver.answers.check import check_kernel
+    from bounceproof.solver.contract.verdict import Verdict, told
     from bounceproof.source.tree.revisions import Revision, revisions
 
     domain = domain_of([], options)

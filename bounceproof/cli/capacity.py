@@ -31,7 +31,7 @@ from bounceproof.models.capacity.boot import (
     power_above,
 )
 from bounceproof.models.request import KernelModel, Path
-from bounceproof.models.validate import BadInput, validate_for
+from bounceproof.models.requests.validate import BadInput, validate_for
 
 if TYPE_CHECKING:
     from bounceproof.audit.expectation import Load
@@ -290,7 +290,7 @@ def _answer(
 ) -> int:
     from bounceproof.report import capacity as report
     from bounceproof.solver.capacity.answer import answer
-    from bounceproof.solver.verdict import exit_code
+    from bounceproof.solver.contract.verdict import exit_code
 
     cpus, restricted = options["cpus"], options["restricted"]
     areas = 1 if single or restricted else power_above(cpus)

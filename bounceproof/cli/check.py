@@ -61,7 +61,7 @@ def check(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import checks
-    from bounceproof.solver.ask import check_kernel
+    from bounceproof.solver.answers.check import check_kernel
 
     domain = domain_of([model], options)
     asked = properties_of(properties)

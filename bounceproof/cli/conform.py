@@ -43,7 +43,7 @@ def conform(
     """
     built, read = model_of(kernel), tree_model(tree, patches, settings)
     from bounceproof.report import conformance
-    from bounceproof.solver.conform import conform as compare
+    from bounceproof.solver.compare.conform import conform as compare
 
     options["device_name"] = "generic"
     domain = domain_of([built], options)

@@ -54,8 +54,8 @@ def diff(
     models = [model_of(a, (), settings if is_tree(a) else ())]
     models.append(model_of(b, patches, settings if is_tree(b) else ()))
     from bounceproof.report import differences as report
-    from bounceproof.solver.differ import differences
-    from bounceproof.solver.differ_side import side_of
+    from bounceproof.solver.compare.differ import differences
+    from bounceproof.solver.compare.differ_side import side_of
 
     domain = domain_of(models, options)
     judged = properties_of(properties or ("aligned",))

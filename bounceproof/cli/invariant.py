@@ -60,11 +60,11 @@ def invariant(
     states = {name: state_of(name) for name in names if name not in trees}
     device = device_of(device_name)
     from bounceproof.report import invariants as report
-    from bounceproof.solver.domain import Domain
-    from bounceproof.solver.histories import histories
-    from bounceproof.solver.slots import PoolShape
-    from bounceproof.solver.tree_histories import tree_histories
-    from bounceproof.solver.verdict import exit_code
+    from bounceproof.solver.contract.domain import Domain
+    from bounceproof.solver.contract.verdict import exit_code
+    from bounceproof.solver.histories.builtin import histories
+    from bounceproof.solver.histories.trees import tree_histories
+    from bounceproof.solver.lemmas.slots import PoolShape
 
     shape, domain = PoolShape(pool), Domain(device)
     with waiting() as watch:

@@ -51,8 +51,8 @@ def limit(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import limits as report
-    from bounceproof.solver.differ_side import side_of
-    from bounceproof.solver.limit import limits
+    from bounceproof.solver.compare.differ_side import side_of
+    from bounceproof.solver.limits.limit import limits
 
     domain = domain_of([model], options)
     with waiting() as watch:

@@ -13,8 +13,8 @@ from bounceproof.cli.options import NUMBER, device_of
 from bounceproof.cli.streams import standard_input
 from bounceproof.errors import InputError
 from bounceproof.models.capacity.mix import Group
-from bounceproof.models.devices import Device
 from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.requests.devices import Device
 
 if TYPE_CHECKING:
     from bounceproof.audit.traced import Traced

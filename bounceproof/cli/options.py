@@ -12,9 +12,9 @@ import click
 
 from bounceproof.errors import InputError
 from bounceproof.models.catalog import UnknownName, device, kernel_state
-from bounceproof.models.devices import Device
-from bounceproof.models.state import KernelState
-from bounceproof.models.validate import BadInput
+from bounceproof.models.kernels.state import KernelState
+from bounceproof.models.requests.devices import Device
+from bounceproof.models.requests.validate import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -64,8 +64,8 @@ def prove(
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
     from bounceproof.report import proofs
-    from bounceproof.solver.changes import regression_exit_code
-    from bounceproof.solver.prove import prove_kernel
+    from bounceproof.solver.answers.changes import regression_exit_code
+    from bounceproof.solver.answers.prove import prove_kernel
 
     base = base_of(kernel, model, patches, settings)
     if fail_on == "regression" and base == model:

@@ -17,12 +17,12 @@ from bounceproof.cli.options import (
     timeout_option,
 )
 from bounceproof.models.contract import Property
-from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel, Path, PoolKind
-from bounceproof.models.validate import BadInput, validate_for, validate_pool
+from bounceproof.models.requests.devices import Device
+from bounceproof.models.requests.validate import BadInput, validate_for, validate_pool
 
 if TYPE_CHECKING:
-    from bounceproof.solver.domain import Domain
+    from bounceproof.solver.contract.domain import Domain
 
 F = TypeVar("F", bound=Callable[..., Any])
 PROPERTIES = tuple(prop.value for prop in Property)
@@ -54,7 +54,7 @@ def interpret_single_requests() -> None:
 
 def domain_of(models: Sequence[KernelModel], options: dict[str, Any]) -> Domain:
     """The domain that the options describe, valid for every kernel."""
-    from bounceproof.solver.domain import Domain
+    from bounceproof.solver.contract.domain import Domain
 
     device = device_of(options.pop("device_name"))
     kind = PoolKind(options.pop("pool_kind", None) or PoolKind.DEFAULT)

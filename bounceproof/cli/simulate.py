@@ -24,9 +24,9 @@ from bounceproof.cli.questions import interpret_single_requests
 from bounceproof.cli.streams import say_bytes, standard_input
 from bounceproof.cli.subjects import kernel_options, model_of
 from bounceproof.errors import InputError
-from bounceproof.models.defaults import complete
 from bounceproof.models.request import KernelModel, Path
-from bounceproof.models.validate import BadInput
+from bounceproof.models.requests.defaults import complete
+from bounceproof.models.requests.validate import BadInput
 from bounceproof.report.formats import Output
 
 
@@ -140,7 +140,7 @@ def _no_granule(options: dict[str, Any]) -> None:
 
 def _history(model: KernelModel, source: str, output: Output) -> int:
     from bounceproof.report import histories
-    from bounceproof.simulator.history_types import HistoryError
+    from bounceproof.simulator.history.types import HistoryError
 
     descriptor = _opened(source, "--history")
     try:

@@ -17,8 +17,8 @@ from bounceproof.models.catalog import base_state
 from bounceproof.models.request import KernelModel
 
 if TYPE_CHECKING:
-    from bounceproof.solver.ask import Checked
-    from bounceproof.solver.verdict import Counterexample
+    from bounceproof.solver.answers.check import Checked
+    from bounceproof.solver.contract.verdict import Counterexample
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,7 +89,7 @@ def tree_model(
     name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
 ) -> KernelModel:
     """The kernel of a tree, revision or archive, with patches applied in memory."""
-    from bounceproof.solver.prover import SolverProver
+    from bounceproof.solver.trees.prover import SolverProver
     from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.program.prelude import DEFAULT_CONFIG
     from bounceproof.source.tree.tree import open_tree
@@ -143,9 +143,10 @@ def require_tree(model: KernelModel) -> None:
 
 def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
     """The same findings, each counterexample also run natively on the tree's code."""
-    from bounceproof.solver.confirm import single_request
-    from bounceproof.source.kernel.confirm import TreeKernel, native_outcome
+    from bounceproof.solver.counterexample.confirm import single_request
+    from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.native.fence import takes_network_away
+    from bounceproof.source.native.outcome import native_outcome
 
     if not isinstance(model, TreeKernel):
         raise InputError(f"--native: {model.name} is built in; there is no code to run")

@@ -57,10 +57,10 @@ def theorem(
     from bounceproof.cli.options import option_error
     from bounceproof.errors import InputError
     from bounceproof.models.constants import IO_TLB_SIZE
-    from bounceproof.models.validate import BadInput, validate_for
+    from bounceproof.models.requests.validate import BadInput, validate_for
     from bounceproof.report import theorems as report
-    from bounceproof.solver import theorem as solver
-    from bounceproof.solver.verdict import exit_code, told
+    from bounceproof.solver.contract.verdict import exit_code, told
+    from bounceproof.solver.limits import theorem as solver
 
     given = {
         "page_size": page_size,

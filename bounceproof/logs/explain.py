@@ -41,9 +41,9 @@ from bounceproof.logs.told.version import Nearest, nearest_state, states_between
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import STATES
 from bounceproof.models.constants import MAX_PHYS_BITS
-from bounceproof.models.devices import Device
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import KernelModel
-from bounceproof.models.state import KernelState
+from bounceproof.models.requests.devices import Device
 
 MOST_EXPLAINED: Final = 8
 _NUMBERS_DECIDE: Final = (Verdict.NO_POOL, Verdict.FULL, Verdict.REFUSED)

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounceproof.models import limits, mapping, rule
 from bounceproof.models.constants import SLOT_SET_BYTES
+from bounceproof.models.formulas import limits, mapping, rule
+from bounceproof.models.formulas.lifetime import BuiltinLife, Life
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
-from bounceproof.models.lifetime import BuiltinLife, Life
+from bounceproof.models.kernels.state import (
+    AllocAlign,
+    IommuBounce,
+    IovaLink,
+    KernelState,
+)
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
-from bounceproof.models.state import AllocAlign, IommuBounce, IovaLink, KernelState
-from bounceproof.models.word import SIZE_T, Word
+from bounceproof.models.words.word import SIZE_T, Word
 
 
 @dataclass(frozen=True, slots=True)

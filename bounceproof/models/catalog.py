@@ -7,13 +7,13 @@ import re
 from difflib import get_close_matches
 
 from bounceproof.errors import InputError
-from bounceproof.models.devices import DEVICES, Device
-from bounceproof.models.fix import Fix, FixDoesNotApply
-from bounceproof.models.fixes_2024 import FIXES_2024
-from bounceproof.models.fixes_other import FIXES_OTHER
-from bounceproof.models.fixes_series import FIXES_SERIES
-from bounceproof.models.releases import LATEST, RELEASES
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.fix import Fix, FixDoesNotApply
+from bounceproof.models.kernels.fixes_2024 import FIXES_2024
+from bounceproof.models.kernels.fixes_other import FIXES_OTHER
+from bounceproof.models.kernels.fixes_series import FIXES_SERIES
+from bounceproof.models.kernels.releases import LATEST, RELEASES
+from bounceproof.models.kernels.state import KernelState
+from bounceproof.models.requests.devices import DEVICES, Device
 
 STATES: dict[str, KernelState] = {state.name: state for state in RELEASES}
 FIXES: dict[str, Fix] = {

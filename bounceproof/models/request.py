@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
-from bounceproof.models.word import Truth, Word
+from bounceproof.models.words.word import Truth, Word
 
 
 class Path(StrEnum):
@@ -168,7 +168,7 @@ class SearchRule:
     ``page_check``: the result fails unless it is page aligned.
     ``iotlb_align_mask`` is the value the kernel's variable of that name ends with.
     ``counting``, ``wrap``, ``jump`` and ``passes`` say how steps are counted and taken;
-    one step of the loop is :func:`bounceproof.models.loop.turn`.
+    one step of the loop is :func:`bounceproof.models.formulas.loop.turn`.
     """
 
     zero_mask: int

@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell
-from bounceproof.models.search import NoClosedForm
-from bounceproof.models.word import Truth
+from bounceproof.models.words.word import Truth
 from bounceproof.mutants.cells import domains
 from bounceproof.mutants.contrast import Contrast, contrasts, judged, reads
 from bounceproof.mutants.draws import drawn, points
 from bounceproof.mutants.effect import Effect
 from bounceproof.mutants.values import Mutant
-from bounceproof.solver.confirm import shows
-from bounceproof.solver.differ import PairedCell
-from bounceproof.solver.differ_sample import column
-from bounceproof.solver.domain import Domain, Variables
-from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.minimum import Point, point_of
-from bounceproof.solver.properties import EXTRAS, Property, broken_anywhere
+from bounceproof.solver.compare.differ import PairedCell
+from bounceproof.solver.compare.differ_sample import column
+from bounceproof.solver.contract.domain import Domain, Variables
+from bounceproof.solver.contract.properties import EXTRAS, Property, broken_anywhere
+from bounceproof.solver.counterexample.confirm import shows
+from bounceproof.solver.smt.engine import Query, Status, ask
+from bounceproof.solver.smt.minimum import Point, point_of
 
 SECONDS = 300.0
 TRIES = 4

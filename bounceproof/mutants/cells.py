@@ -10,7 +10,7 @@ from functools import cache
 from bounceproof.models.catalog import device
 from bounceproof.models.constants import PAGE_SIZES, PCI_SEG_BOUNDARY
 from bounceproof.models.request import Path
-from bounceproof.solver.domain import Domain
+from bounceproof.solver.contract.domain import Domain
 
 K = 1024
 MASKS = (0xFFF, 0, 0xFFFF, 0x7FF)

@@ -15,24 +15,24 @@ from operator import or_
 from typing import Any, cast
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.kernels.state import DECISION_POINTS, KernelState
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
-from bounceproof.models.state import DECISION_POINTS, KernelState
-from bounceproof.models.word import FALSE, SIZE_T, Truth, Word
+from bounceproof.models.words.word import FALSE, SIZE_T, Truth, Word
 from bounceproof.mutants.draws import drawn
-from bounceproof.solver.asking import UNROLLED_SLOTS
-from bounceproof.solver.confirm import HISTORIES
-from bounceproof.solver.differ import PairedCell, paired_cells
-from bounceproof.solver.differ_kinds import Pair, absent, fares
-from bounceproof.solver.differ_side import side_of
-from bounceproof.solver.domain import Domain, Variables, variables
-from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.properties import (
+from bounceproof.solver.answers.property import UNROLLED_SLOTS
+from bounceproof.solver.compare.differ import PairedCell, paired_cells
+from bounceproof.solver.compare.differ_kinds import Pair, absent, fares
+from bounceproof.solver.compare.differ_side import side_of
+from bounceproof.solver.contract.domain import Domain, Variables, variables
+from bounceproof.solver.contract.properties import (
     EXTRAS,
     Property,
     applies,
     broken,
     broken_anywhere,
 )
+from bounceproof.solver.counterexample.confirm import HISTORIES
+from bounceproof.solver.smt.engine import Query, Status, ask
 
 CELLS, MAPS = "cells", "maps"
 Parts = tuple[Word | Truth, ...]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE
-from bounceproof.models.lifetime import DIRECTIONS
+from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell
-from bounceproof.models.word import U64, UNSIGNED_INT, Word
+from bounceproof.models.words.word import U64, UNSIGNED_INT, Word
 from bounceproof.simulator.compile import unsigned64
-from bounceproof.solver.differ_sample import COUNT, sample
-from bounceproof.solver.domain import Domain, Variables, variables
-from bounceproof.solver.minimum import Point
+from bounceproof.solver.compare.differ_sample import COUNT, sample
+from bounceproof.solver.contract.domain import Domain, Variables, variables
+from bounceproof.solver.smt.minimum import Point
 
 Column = NDArray[np.int64]
 SEED = 20240214

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bounceproof.models.state import (
+from bounceproof.models.kernels.state import (
     AllocAlign,
     AllocPageCheck,
     BounceCheck,

@@ -17,7 +17,7 @@ from bounceproof.mutants.catch import Noticed, notice
 from bounceproof.mutants.effect import Effect
 from bounceproof.mutants.reasons import Reason, reason_of
 from bounceproof.mutants.values import Mutant, mutants
-from bounceproof.solver.properties import Property
+from bounceproof.solver.contract.properties import Property
 
 _ANSWERING = ("cells.py", "draws.py", "contrast.py", "catch.py")
 

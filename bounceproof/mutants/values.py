@@ -9,8 +9,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_type_hints
 
-from bounceproof.models.releases import RELEASES
-from bounceproof.models.state import DECISION_POINTS, KernelState
+from bounceproof.models.kernels.releases import RELEASES
+from bounceproof.models.kernels.state import DECISION_POINTS, KernelState
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bounceproof.models.formulas.outcome import cases
+from bounceproof.models.formulas.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.geometry import SlotGeometry
-from bounceproof.models.outcome import cases
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -16,8 +17,7 @@ from bounceproof.models.request import (
     Request,
     SearchRule,
 )
-from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
-from bounceproof.models.word import U64, UNSIGNED_INT, UNSIGNED_LONG, Word
+from bounceproof.models.words.word import U64, UNSIGNED_INT, UNSIGNED_LONG, Word
 from bounceproof.report.text import size_both
 
 Step = tuple[str, str]

@@ -13,8 +13,8 @@ from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.report.checks import finding_json
 from bounceproof.report.formats import Answer
 from bounceproof.report.text import counted, short_size, width, wrap
-from bounceproof.solver import verdict
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.contract import verdict
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 _HEAD = ("kernel", "property", "device", "page", "path", "limit", "verdict")
 _LAST = "smallest"

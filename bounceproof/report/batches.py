@@ -17,14 +17,14 @@ from typing import Any
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import kernel_state
-from bounceproof.models.defaults import FIELDS, complete
-from bounceproof.models.devices import Device
 from bounceproof.models.request import KernelModel
-from bounceproof.models.validate import BadInput
+from bounceproof.models.requests.defaults import FIELDS, complete
+from bounceproof.models.requests.devices import Device
+from bounceproof.models.requests.validate import BadInput
 from bounceproof.report.judged import label
 from bounceproof.report.simulations import run_requests
 from bounceproof.simulator.single import SingleRequest
-from bounceproof.solver.watch import Watch, unwatched
+from bounceproof.solver.contract.watch import Watch, unwatched
 
 _CHUNK = 1 << 18
 _LONGEST = 1 << 20

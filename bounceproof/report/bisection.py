@@ -11,7 +11,7 @@ from bounceproof.errors import InputError
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about
 from bounceproof.report.text import title, wrap
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 from bounceproof.source.errors import SourceError
 from bounceproof.source.tree.revisions import Revision
 

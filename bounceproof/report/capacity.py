@@ -22,7 +22,7 @@ from bounceproof.solver.capacity.answer import Answer, Carried
 from bounceproof.solver.capacity.asked import Before
 from bounceproof.solver.capacity.guarantee import OfMix, Shown
 from bounceproof.solver.capacity.least import Least
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 
 HEADLINES = {
     Verdict.HOLDS: "guaranteed",

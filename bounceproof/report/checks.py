@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bounceproof.models.lifetime import DIRECTIONS
+from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsItself
 from bounceproof.report.configurations import configurations, name
 from bounceproof.report.domain import asked_of, asked_text, domain_json, domain_text
@@ -29,10 +29,15 @@ from bounceproof.report.request import (
 )
 from bounceproof.report.text import counted, several, size_both, table, title, wrap
 from bounceproof.report.violations import Violation, violation_of
-from bounceproof.solver.ask import Checked
-from bounceproof.solver.confirm import single_request
-from bounceproof.solver.properties import meaning
-from bounceproof.solver.verdict import CellVerdict, Counterexample, Finding, Verdict
+from bounceproof.solver.answers.check import Checked
+from bounceproof.solver.contract.properties import meaning
+from bounceproof.solver.contract.verdict import (
+    CellVerdict,
+    Counterexample,
+    Finding,
+    Verdict,
+)
+from bounceproof.solver.counterexample.confirm import single_request
 
 _FACTS = 3
 """Verdicts other than holds that the table names for a property, at most."""

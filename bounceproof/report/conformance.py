@@ -10,8 +10,8 @@ from bounceproof.report.configurations import name
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, label, tool_text
 from bounceproof.report.text import counted, title, wrap
-from bounceproof.solver.conform import Conformance, Difference
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.compare.conform import Conformance, Difference
+from bounceproof.solver.contract.verdict import Verdict
 
 _HEADS = {
     Verdict.HOLDS: "same",

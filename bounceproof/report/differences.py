@@ -19,11 +19,17 @@ from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, label, tool_text
 from bounceproof.report.request import kernel_line, reproduced, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
-from bounceproof.solver.confirm import single_request
-from bounceproof.solver.differ import Class, Differences, Member, PairedCell, effect
-from bounceproof.solver.differ_kinds import Fate, Kind, Number, Sender
-from bounceproof.solver.differ_side import Side
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.compare.differ import (
+    Class,
+    Differences,
+    Member,
+    PairedCell,
+    effect,
+)
+from bounceproof.solver.compare.differ_kinds import Fate, Kind, Number, Sender
+from bounceproof.solver.compare.differ_side import Side
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.counterexample.confirm import single_request
 
 _WORDS = {"holds": "same", "broken": "different"}
 _NUMBERS = {

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS, PAGE_SIZES
-from bounceproof.models.devices import legal_masks
-from bounceproof.models.pools import ASSUMED, largest_nslabs
+from bounceproof.models.formulas.pools import ASSUMED, largest_nslabs
 from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
+from bounceproof.models.requests.devices import legal_masks
 from bounceproof.report import configurations
 from bounceproof.report.text import short_size, table, wrap
-from bounceproof.solver.ask import Checked
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import applies
-from bounceproof.solver.verdict import NO_REQUEST
+from bounceproof.solver.answers.check import Checked
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import applies
+from bounceproof.solver.contract.verdict import NO_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

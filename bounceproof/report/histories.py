@@ -13,8 +13,8 @@ from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label
 from bounceproof.report.simulations import of_tree
 from bounceproof.report.text import counted, several, title, wrap
-from bounceproof.simulator.history import run_history
-from bounceproof.simulator.history_types import HistoryError, complete_history
+from bounceproof.simulator.history.run import run_history
+from bounceproof.simulator.history.types import HistoryError, complete_history
 
 _ADDRESSES = ("orig_addr", "min_align_mask")
 

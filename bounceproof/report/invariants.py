@@ -14,13 +14,13 @@ from bounceproof.report.domain import Asked, asked_of, asked_text, domain_json
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about
 from bounceproof.report.text import title, wrap
-from bounceproof.solver.ask import Checked
-from bounceproof.solver.freelist_proof import ListProof
-from bounceproof.solver.histories import Histories
-from bounceproof.solver.lemma import Proof
-from bounceproof.solver.slots import SHAPES
-from bounceproof.solver.tree_histories import LEFT_OUT, TreeHistories
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.answers.check import Checked
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.histories.builtin import Histories
+from bounceproof.solver.histories.trees import LEFT_OUT, TreeHistories
+from bounceproof.solver.lemmas.lemma import Proof
+from bounceproof.solver.lemmas.slots import SHAPES
+from bounceproof.solver.trees.freelist_proof import ListProof
 
 Result = Histories | TreeHistories
 

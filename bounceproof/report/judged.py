@@ -14,7 +14,7 @@ from bounceproof.models.request import Configured, KernelModel
 from bounceproof.report.text import table, wrap
 
 if TYPE_CHECKING:
-    from bounceproof.solver.ask import Checked
+    from bounceproof.solver.answers.check import Checked
     from bounceproof.source.tree.provenance import HunkJudged, Judged, PatchJudged
 
 _HUNKS = 12
@@ -78,7 +78,7 @@ def judged_json(record: Judged) -> dict[str, Any]:
 
 def tool_json() -> dict[str, str | None]:
     """The versions of what gave the answer; None for what is not installed."""
-    from bounceproof.solver.engine import solver_versions
+    from bounceproof.solver.smt.engine import solver_versions
 
     python = platform.python_version()
     return {"bounceproof": __version__, "python": python, **solver_versions()}

@@ -17,10 +17,10 @@ from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, label, tool_text
 from bounceproof.report.request import reproduced, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
-from bounceproof.solver.confirm import single_request
-from bounceproof.solver.limit import MASKS, CellLimit, Limits
-from bounceproof.solver.limit_form import ClosedForm
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.counterexample.confirm import single_request
+from bounceproof.solver.limits.limit import MASKS, CellLimit, Limits
+from bounceproof.solver.limits.limit_form import ClosedForm
 
 
 def _form_json(form: ClosedForm | None) -> dict[str, str] | None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from bounceproof.models.catalog import FIXES, STATES
-from bounceproof.models.devices import DEVICES
-from bounceproof.models.releases import LATEST
-from bounceproof.models.state import KernelState, Origin
+from bounceproof.models.kernels.releases import LATEST
+from bounceproof.models.kernels.state import KernelState, Origin
+from bounceproof.models.requests.devices import DEVICES
 from bounceproof.report.formats import Answer
 from bounceproof.report.text import table, wrap
 

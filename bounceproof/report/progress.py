@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 from weakref import WeakSet
 
-from bounceproof.solver.watch import STOPS_AT_FORK
+from bounceproof.solver.contract.watch import STOPS_AT_FORK
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,9 +24,9 @@ from bounceproof.report.judged import (
     tool_text,
 )
 from bounceproof.report.text import short_size, table, title, wrap
-from bounceproof.solver.changes import Change, Changed, changes
-from bounceproof.solver.prove import Proved
-from bounceproof.solver.verdict import CellVerdict, Finding, Verdict
+from bounceproof.solver.answers.changes import Change, Changed, changes
+from bounceproof.solver.answers.prove import Proved
+from bounceproof.solver.contract.verdict import CellVerdict, Finding, Verdict
 
 _SECTIONS = {
     Change.REGRESSED: "Regressed",

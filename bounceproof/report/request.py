@@ -8,9 +8,9 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.defaults import FIELDS
-from bounceproof.models.pools import MADE, made_nslabs
+from bounceproof.models.formulas.pools import MADE, made_nslabs
 from bounceproof.models.request import Cell, Configured, KernelModel, Path, PoolKind
+from bounceproof.models.requests.defaults import FIELDS
 from bounceproof.report.arithmetic import Shown, arithmetic
 from bounceproof.report.picture import Slots, draw
 from bounceproof.report.text import counted, table, wrap

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.devices import Device
+from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.request import Cell, KernelModel, RunsItself
-from bounceproof.models.search import NotRead
+from bounceproof.models.requests.devices import Device
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label, sources_json
 from bounceproof.report.request import Extras, cell_of, told

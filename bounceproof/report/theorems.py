@@ -10,11 +10,11 @@ from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, tool_text
 from bounceproof.report.request import reproduced
 from bounceproof.report.text import size_text, title, wrap
-from bounceproof.solver.ask import Checked
-from bounceproof.solver.confirm import single_request
-from bounceproof.solver.properties import MEANING
-from bounceproof.solver.theorem import CONDITIONS, Side, Theorem, Theorems
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.answers.check import Checked
+from bounceproof.solver.contract.properties import MEANING
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.counterexample.confirm import single_request
+from bounceproof.solver.limits.theorem import CONDITIONS, Side, Theorem, Theorems
 
 STATEMENT = (
     "For every granule G of 2 KiB or more and every min_align_mask m = 2^k - 1 below "

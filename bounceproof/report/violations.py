@@ -6,15 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.outcome import cases
+from bounceproof.models.formulas.outcome import cases
+from bounceproof.models.formulas.search import Area, NoClosedForm, NoSearchRule, Search
 from bounceproof.models.request import KernelModel, Path, PoolKind
-from bounceproof.models.search import Area, NoClosedForm, NoSearchRule, Search
-from bounceproof.models.word import U64, UNSIGNED_INT, Word
+from bounceproof.models.words.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown
 from bounceproof.report.text import counted, size_text
-from bounceproof.solver.confirm import records_of
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Counterexample
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Counterexample
+from bounceproof.solver.counterexample.confirm import records_of
 
 Span = tuple[int, int]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SHIFT
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import ENABLED, compiled, wrap64

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bounceproof.models import state as s
+from bounceproof.models.kernels import state as s
 
 COLUMNS: Final = (
     "rounding",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.simulator.codes import codes
 from bounceproof.simulator.compile import ENABLED
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import signed64, unsigned64
-from bounceproof.simulator.history_slots import accepted_run
+from bounceproof.simulator.history.slots import accepted_run
 from bounceproof.simulator.single import PATH_CODES, SingleRequest
 
 Runs = list[tuple[int, int]]
@@ -92,7 +92,7 @@ def simulate_taken(
 def rule_accepts(state: KernelState, request: SingleRequest, slot: int) -> bool:
     """Whether the search's alignment rule accepts a free run at ``slot``.
 
-    The rule is that of :func:`bounceproof.simulator.history_slots.accepted_run`.
+    The rule is that of :func:`bounceproof.simulator.history.slots.accepted_run`.
     """
     k = c.codes(state)
     path, granule = PATH_CODES[request.path], request.granule

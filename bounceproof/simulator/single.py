@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator.batch import INPUTS, Batch, run_batch
 from bounceproof.simulator.compile import signed64, unsigned64

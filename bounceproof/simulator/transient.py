@@ -18,7 +18,7 @@ from bounceproof.models.constants import (
     MAX_PAGE_ORDER,
     OTHER_MAX_PAGE_ORDER,
 )
-from bounceproof.models.state import KernelState, Pools
+from bounceproof.models.kernels.state import KernelState, Pools
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import ENABLED, below, compiled, wrap64

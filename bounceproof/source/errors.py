@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 from bounceproof.errors import InputError
-from bounceproof.models.search import LimitOpen, NoClosedForm, NoSearchRule, NotRead
+from bounceproof.models.formulas.search import (
+    LimitOpen,
+    NoClosedForm,
+    NoSearchRule,
+    NotRead,
+)
 
 
 class SourceError(InputError):

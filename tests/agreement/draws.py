@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bounceproof.models import arrays as _arrays
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import LOW_MEMORY_LIMIT, PAGE_SIZES
-from bounceproof.models.outcome import outcome
+from bounceproof.models.formulas.outcome import outcome
+from bounceproof.models.kernels.state import Areas, KernelState
 from bounceproof.models.request import Cell, Path, Pool, Request
-from bounceproof.models.state import Areas, KernelState
-from bounceproof.models.word import U32, U64, CType, Truth, Word
+from bounceproof.models.words import arrays as _arrays
+from bounceproof.models.words.word import U32, U64, CType, Truth, Word
 from bounceproof.simulator.batch import OUTPUTS, Batch, run_batch
 from bounceproof.simulator.compile import signed64
 from bounceproof.simulator.single import PATH_CODES

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
-from bounceproof.models.state import Inadmissible, KernelState
+from bounceproof.models.kernels.state import Inadmissible, KernelState
 from bounceproof.simulator.batch import OUTPUTS, run_batch
 from bounceproof.simulator.decisions import decisions
 from tests.agreement.draws import disagreement, draw
@@ -82,7 +82,7 @@ def test_formulas_and_loop_agree_on_a_million_requests(name: str) -> None:
 
 
 def test_a_wrong_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bounceproof.models import mapping
+    from bounceproof.models.formulas import mapping
 
     monkeypatch.setattr(mapping, "SLOT_LOW_BITS", 0x3FF)
     state: KernelState = kernel_state("v6.6")

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bounceproof.models import pools
 from bounceproof.models.catalog import STATES, kernel_state
-from bounceproof.models.state import Pools
+from bounceproof.models.formulas import pools
+from bounceproof.models.kernels.state import Pools
 from tests.agreement.transient import disagreement, draw_transient
 
 FIXED = ["v6.6+will-v1", "v6.6+will-v3", "v6.6+will-v3+will-draft-4", "v6.6+will-v5"]

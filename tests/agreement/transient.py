@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.outcome import outcome
+from bounceproof.models.formulas.outcome import outcome
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Path, Pool, PoolKind, Request
-from bounceproof.models.state import KernelState
-from bounceproof.models.word import U32, U64, Truth, Word
+from bounceproof.models.words.word import U32, U64, Truth, Word
 from bounceproof.simulator.transient import run_transient
 from tests.agreement.draws import Columns, Draw, draw
 

@@ -12,8 +12,8 @@ from bounceproof.audit.codec import encode
 from bounceproof.audit.executors import Job, Outcome
 from bounceproof.models.catalog import device, kernel_state
 from bounceproof.models.request import Path
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 FAST = (Property.FITS, Property.HALTS, Property.ALIGNED)
 

@@ -17,10 +17,10 @@ from bounceproof.audit.cells import (
 )
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import STATES, device
+from bounceproof.models.kernels.state import Stride
 from bounceproof.models.request import Path
-from bounceproof.models.state import Stride
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property, applies
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property, applies
 from tests.audit.questions import units_of
 
 

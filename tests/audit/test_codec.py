@@ -10,9 +10,9 @@ import pytest
 from bounceproof.audit.cells import state_from, unit_from
 from bounceproof.audit.codec import NotDecodable, decode, encode
 from bounceproof.models.catalog import STATES
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding
 from tests.audit.questions import finding_of, units_of
 
 

@@ -15,7 +15,7 @@ from bounceproof.audit import run
 from bounceproof.audit.cells import Identity, identity
 from bounceproof.audit.run import Audit, Line
 from bounceproof.audit.store import Store, Stored, StoreError
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 from tests.audit.questions import Ready, units_of
 
 UNITS = units_of("v6.6", "v6.6.9", "v6.7")

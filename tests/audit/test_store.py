@@ -13,7 +13,7 @@ import pytest
 from bounceproof.audit.cells import Identity
 from bounceproof.audit.codec import encode
 from bounceproof.audit.store import SCHEMA, Store, Stored, StoreError, default_path
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 from tests.audit.questions import finding_of
 
 MINE = Identity("1", "abc", "z")

@@ -12,8 +12,8 @@ import pytest
 from bounceproof.audit.cells import Unit, identity
 from bounceproof.audit.codec import decode
 from bounceproof.audit.executors import ATTEMPTS, ExecutorError, Job, LocalExecutor
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.verdict import Finding
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.verdict import Finding
 from tests.audit.questions import units_of
 
 UNITS = units_of("v6.12")[-6:]

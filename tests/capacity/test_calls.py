@@ -19,7 +19,7 @@ from bounceproof.simulator.capacity.calls import (
     give_back,
     take,
 )
-from bounceproof.simulator.history_slots import invariant
+from bounceproof.simulator.history.slots import invariant
 
 POOL_START = 1 << 31
 MASKS = (0, 0xFFF, 0xFFFF)

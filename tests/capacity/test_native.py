@@ -15,7 +15,7 @@ from bounceproof.models.request import Cell, Path
 from bounceproof.simulator.capacity.replay import PATHS, UNMAP, replay
 from bounceproof.solver.capacity.asked import Asked, Before
 from bounceproof.solver.capacity.guarantee import of_mix, together
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.native.native_history import Call, run_native_history
 from tests.source.test_debian import PACKAGES, QUICK, source, trees

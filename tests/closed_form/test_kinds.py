@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from bounceproof.models.constants import NO_SEG_BOUNDARY
+from bounceproof.models.formulas.search import Area, NoClosedForm, Search, search_empty
 from bounceproof.models.request import Counting, Jump, Passes, Pool, SearchRule, Wrap
-from bounceproof.models.search import Area, NoClosedForm, Search, search_empty
-from bounceproof.models.word import U32, U64, Word
+from bounceproof.models.words.word import U32, U64, Word
 from tests.closed_form.unrolled import unroll
 
 PLAIN = SearchRule(

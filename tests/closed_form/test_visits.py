@@ -9,10 +9,10 @@ import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
 from bounceproof.models.constants import NO_SEG_BOUNDARY
+from bounceproof.models.formulas.rule import search_rule
+from bounceproof.models.formulas.search import Area, NoClosedForm, Search
 from bounceproof.models.request import Cell, Path, Pool, SearchRule
-from bounceproof.models.rule import search_rule
-from bounceproof.models.search import Area, NoClosedForm, Search
-from bounceproof.models.word import U32, U64, Word
+from bounceproof.models.words.word import U32, U64, Word
 from tests.closed_form.unrolled import unroll
 
 FIXED = ["v6.6+will-v1", "v6.6+will-v3", "v6.2.12+yu-loop-counter"]

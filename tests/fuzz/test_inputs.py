@@ -16,8 +16,8 @@ from bounceproof.cli.options import NUMBER
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import FIXES, STATES, UnknownName, device, kernel_state
-from bounceproof.models.defaults import FIELDS
-from bounceproof.models.fix import FixDoesNotApply
+from bounceproof.models.kernels.fix import FixDoesNotApply
+from bounceproof.models.requests.defaults import FIELDS
 from bounceproof.report.batches import BadLine, answer_lines
 
 KERNEL = BuiltinKernel(kernel_state("v6.6"))

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.search import NoClosedForm
 from bounceproof.source.errors import NotUnderstood, PatchError, SourceError
 from bounceproof.source.extract.machine import u64
 from bounceproof.source.extract.run import PoolNumbers

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from bounceproof.models.catalog import STATES, kernel_state
-from bounceproof.simulator.history import Machine, run_history
-from bounceproof.simulator.history_checks import PROPERTIES
-from bounceproof.simulator.history_random import fuzz, paths_of, random_case
-from bounceproof.simulator.history_slots import invariant
-from bounceproof.simulator.history_types import HistoryError, MachineConfig
-from bounceproof.simulator.memory import OriginalMemory, PoolMemory
+from bounceproof.simulator.history.checks import PROPERTIES
+from bounceproof.simulator.history.memory import OriginalMemory, PoolMemory
+from bounceproof.simulator.history.random import fuzz, paths_of, random_case
+from bounceproof.simulator.history.run import Machine, run_history
+from bounceproof.simulator.history.slots import invariant
+from bounceproof.simulator.history.types import HistoryError, MachineConfig
 from bounceproof.simulator.single import SingleRequest, simulate
 
 K = 1024

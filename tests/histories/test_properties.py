@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bounceproof.models.catalog import kernel_state
-from bounceproof.simulator.history import run_history
+from bounceproof.simulator.history.run import run_history
 
 Ops = list[dict[str, Any]]
 

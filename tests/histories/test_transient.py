@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bounceproof.models.catalog import kernel_state
-from bounceproof.simulator.history import Machine, run_history
-from bounceproof.simulator.history_random import random_case
-from bounceproof.simulator.history_types import HistoryError, MachineConfig
+from bounceproof.simulator.history.random import random_case
+from bounceproof.simulator.history.run import Machine, run_history
+from bounceproof.simulator.history.types import HistoryError, MachineConfig
 from bounceproof.simulator.single import SingleRequest, simulate
 
 START = 1 << 40

@@ -11,9 +11,9 @@ from itertools import islice
 
 import pytest
 
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
 from bounceproof.source.errors import SourceError
 from bounceproof.source.tree.patch import apply_patch, parse_patch
 from tests.mutants import c_sample

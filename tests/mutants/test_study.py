@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bounceproof.models.catalog import kernel_state
-from bounceproof.models.releases import RELEASES
+from bounceproof.models.kernels.releases import RELEASES
 from bounceproof.mutants import study as study_module
 from bounceproof.mutants.catch import Noticed, notice
 from bounceproof.mutants.cells import domains
@@ -19,8 +19,8 @@ from bounceproof.mutants.reasons import REASONS, Reason, reason_of
 from bounceproof.mutants.study import Study, complaint
 from bounceproof.mutants.table import render
 from bounceproof.mutants.values import Mutant, domain_of, mutants
-from bounceproof.solver.domain import variables
-from bounceproof.solver.properties import EXTRAS, Property, broken
+from bounceproof.solver.contract.domain import variables
+from bounceproof.solver.contract.properties import EXTRAS, Property, broken
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 ROW = re.compile(r"(?m)^\| `(\w+)` \| `(\w+)` \| (\d+) \| (.*?) \| (.*?) ?\|$")

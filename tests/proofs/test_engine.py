@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import z3
 
-from bounceproof.models.word import Truth
-from bounceproof.solver import engine
-from bounceproof.solver.engine import Answer, Answered, Query, Status, ask
-from bounceproof.solver.second import Second, available, decide
+from bounceproof.models.words.word import Truth
+from bounceproof.solver.smt import engine
+from bounceproof.solver.smt.bitwuzla import Second, available, decide
+from bounceproof.solver.smt.engine import Answer, Answered, Query, Status, ask
 
 needs_second = pytest.mark.skipif(not available(), reason="no second solver here")
 

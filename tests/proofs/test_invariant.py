@@ -12,9 +12,9 @@ import pytest
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import STATES, device, kernel_state
 from bounceproof.models.constants import IO_TLB_SEGSIZE
-from bounceproof.models.freelist import FreeList, free_list
+from bounceproof.models.formulas.freelist import FreeList, free_list
 from bounceproof.models.request import Path
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     TRUE,
@@ -24,12 +24,12 @@ from bounceproof.models.word import (
     Word,
 )
 from bounceproof.simulator import engine
-from bounceproof.solver import places
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.histories import LEMMAS, histories, lemmas, shown
-from bounceproof.solver.lemma import Lemma, Obligation, prove
-from bounceproof.solver.slots import PoolShape
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.histories.builtin import LEMMAS, histories, lemmas, shown
+from bounceproof.solver.lemmas import placement as places
+from bounceproof.solver.lemmas.lemma import Lemma, Obligation, prove
+from bounceproof.solver.lemmas.slots import PoolShape
 
 SECONDS = 120.0
 CODES = list(dict.fromkeys(free_list(state) for state in STATES.values()))

@@ -11,9 +11,9 @@ from bounceproof.models.catalog import device, kernel_state
 from bounceproof.models.request import Path
 from bounceproof.simulator.batch import Batch, run_batch
 from bounceproof.simulator.single import PATH_CODES
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
 
 POOL = 1 << 20
 

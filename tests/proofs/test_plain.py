@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import z3
 
-from bounceproof.models.word import Truth
-from bounceproof.solver import engine
-from bounceproof.solver.bounds import low_zeros
-from bounceproof.solver.engine import Query, Status, ask
-from bounceproof.solver.plain import plain
-from bounceproof.solver.second import Second, available, decide
+from bounceproof.models.words.word import Truth
+from bounceproof.solver.smt import engine
+from bounceproof.solver.smt.bitwuzla import Second, available, decide
+from bounceproof.solver.smt.bounds import low_zeros
+from bounceproof.solver.smt.engine import Query, Status, ask
+from bounceproof.solver.smt.rewrite import plain
 
 WIDTHS = (4, 6, 8)
 SYMBOLS = [z3.BitVec(f"v{bits}", bits) for bits in (1, 2, 3, 4, 6, 8)]

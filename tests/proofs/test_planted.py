@@ -6,11 +6,10 @@ from __future__ import annotations
 import pytest
 import z3
 
-from bounceproof.models import limits
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
-from bounceproof.models.request import Cell, Path
-from bounceproof.models.state import (
+from bounceproof.models.formulas import limits
+from bounceproof.models.kernels.state import (
     IommuMaxMapping,
     KernelState,
     MaskAboveGranule,
@@ -21,13 +20,14 @@ from bounceproof.models.state import (
     Rounding,
     Zeroing,
 )
-from bounceproof.solver import engine
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.confirm import outcome_of, shows
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.second import Second
-from bounceproof.solver.verdict import Finding, Shown, Verdict
+from bounceproof.models.request import Cell, Path
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Shown, Verdict
+from bounceproof.solver.counterexample.confirm import outcome_of, shows
+from bounceproof.solver.smt import engine
+from bounceproof.solver.smt.bitwuzla import Second
 
 MACHINE = Domain(
     device=device("nvme"),
@@ -159,7 +159,7 @@ def test_a_solver_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_simulator_that_disagrees_is_no_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bounceproof.solver import ask
+    from bounceproof.solver.answers import check as ask
 
     def deaf(*_: object) -> tuple[object, object]:
         return lambda *_: Shown({"ok": True}), lambda *_: False
@@ -172,7 +172,7 @@ def test_a_simulator_that_disagrees_is_no_verdict(
 
 def test_a_disagreement_is_shown_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     from bounceproof.report.checks import as_text, fields
-    from bounceproof.solver import ask
+    from bounceproof.solver.answers import check as ask
 
     def deaf(*_: object) -> tuple[object, object]:
         outcome = {

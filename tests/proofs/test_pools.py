@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 
 from bounceproof.models.catalog import device, kernel_state
+from bounceproof.models.kernels.state import KernelState, ListInit
 from bounceproof.models.request import Path, PoolKind
-from bounceproof.models.state import KernelState, ListInit
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Counterexample, Finding, Verdict
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Counterexample, Finding, Verdict
 
 DIRECT = Domain(
     device("nvme"), page_size=4096, path=Path.DIRECT, pool_kind=PoolKind.TRANSIENT

@@ -7,10 +7,10 @@ import pytest
 
 from bounceproof.models.catalog import device, kernel_state
 from bounceproof.models.request import Path
-from bounceproof.solver.ask import check_state
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.answers.check import check_state
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 IOMMU_4K = Domain(device("nvme"), page_size=4096, granule=4096, path=Path.IOMMU)
 IOMMU_64K = Domain(device("nvme"), page_size=65536, granule=65536, path=Path.IOMMU)

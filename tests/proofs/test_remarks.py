@@ -11,13 +11,17 @@ import pytest
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
 from bounceproof.models.request import Cell, Path
-from bounceproof.solver.check import cells_with_limits, hunt, property_question
-from bounceproof.solver.confirm import confirmer
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.minimum import Point
-from bounceproof.solver.narrow import narrow
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Hunt
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Hunt
+from bounceproof.solver.counterexample.caveats import narrow
+from bounceproof.solver.counterexample.confirm import confirmer
+from bounceproof.solver.counterexample.find import (
+    cells_with_limits,
+    hunt,
+    property_question,
+)
+from bounceproof.solver.smt.minimum import Point
 
 Confirm = Callable[[Cell, Point], bool]
 

@@ -11,23 +11,30 @@ import pytest
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
-from bounceproof.models.request import Path, Pool, Request
-from bounceproof.models.state import (
+from bounceproof.models.kernels.state import (
     IommuMaxMapping,
     KernelState,
     NvmeAlignMask,
     Padding,
     Rounding,
 )
-from bounceproof.models.word import TRUE, U32, U64, CType, Word
+from bounceproof.models.request import Path, Pool, Request
+from bounceproof.models.words.word import TRUE, U32, U64, CType, Word
 from bounceproof.report import differences as report
 from bounceproof.simulator.batch import OUTPUTS, Batch, run_batch
-from bounceproof.solver.differ import Differences, differences
-from bounceproof.solver.differ_kinds import Fate, Kind, Number, Pair, Sender, fares
-from bounceproof.solver.differ_side import side_of
-from bounceproof.solver.domain import Domain, Variables
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.compare.differ import Differences, differences
+from bounceproof.solver.compare.differ_kinds import (
+    Fate,
+    Kind,
+    Number,
+    Pair,
+    Sender,
+    fares,
+)
+from bounceproof.solver.compare.differ_side import side_of
+from bounceproof.solver.contract.domain import Domain, Variables
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
 from tests.agreement.draws import Draw, draw
 
 JUDGED = [Property.ALIGNED]

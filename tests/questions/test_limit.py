@@ -14,11 +14,11 @@ from bounceproof.models.constants import SLOT_SET_BYTES
 from bounceproof.models.request import Path
 from bounceproof.simulator.batch import Batch, run_batch
 from bounceproof.simulator.single import PATH_CODES
-from bounceproof.solver.differ_side import side_of
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.limit import Areas, Limits, limits
-from bounceproof.solver.limit_form import Known, fit
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.compare.differ_side import side_of
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.limits.limit import Areas, Limits, limits
+from bounceproof.solver.limits.limit_form import Known, fit
 
 KIB = 1024
 

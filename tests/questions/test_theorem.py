@@ -9,15 +9,15 @@ import pytest
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
-from bounceproof.solver.properties import Property
-from bounceproof.solver.theorem import (
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.limits.theorem import (
     CONDITIONS,
     Theorem,
     prove_theorem,
     theorem_cells,
     theorem_domain,
 )
-from bounceproof.solver.verdict import Verdict
 
 
 def proved(name: str, prop: Property, page: int = 4096) -> Theorem:

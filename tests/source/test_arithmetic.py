@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bounceproof.models.word import U64, Word
+from bounceproof.models.words.word import U64, Word
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State
 from tests.source.trees import small_program

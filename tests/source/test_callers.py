@@ -10,11 +10,11 @@ import pytest
 
 from bounceproof.cli.options import device_of
 from bounceproof.models.request import Cell, Path
-from bounceproof.solver.apart import together
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import NO_CELL, CellVerdict, Finding, Verdict
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.answers.parallel import together
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import NO_CELL, CellVerdict, Finding, Verdict
 from bounceproof.source.errors import NotUnderstood, UnprovedCaller
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.tree.tree import Tree

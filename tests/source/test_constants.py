@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 
 from bounceproof.models.constants import PAGE_SIZES
-from bounceproof.models.devices import DEVICES
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Path
-from bounceproof.simulator.history_types import complete_history
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.initial import initial_state_proved
-from bounceproof.solver.lists import list_proofs
-from bounceproof.solver.properties import Property
-from bounceproof.solver.started import unproved_start
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.models.requests.devices import DEVICES
+from bounceproof.simulator.history.types import complete_history
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.trees.initial import initial_state_proved
+from bounceproof.solver.trees.list_histories import list_proofs
+from bounceproof.solver.trees.started import unproved_start
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.kernel.confirm import TreeKernel

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bounceproof.models.word import INT, Word
+from bounceproof.models.words.word import INT, Word
 from bounceproof.source.errors import NotUnderstood, SourceError
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State

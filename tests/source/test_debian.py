@@ -19,9 +19,9 @@ import pytest
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import kernel_state
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.word import U64, Word
+from bounceproof.models.words.word import U64, Word
 from bounceproof.simulator.single import SingleRequest, simulate
-from bounceproof.solver.properties import Property
+from bounceproof.solver.contract.properties import Property
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.tree.tree import HEADERS, SOURCES, open_tree

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from bounceproof.models.request import Path
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
 from tests.source.lives import kernel
 from tests.source.test_lives import asked
 from tests.source.trees import SWIOTLB

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from bounceproof.models.request import Path
-from bounceproof.solver import bounded, directed
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.asking import RANKED
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.answers.property import RANKED
+from bounceproof.solver.concrete import directed
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.counterexample import bounded
 from bounceproof.source.errors import UnknownSearch
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.tree.tree import Tree

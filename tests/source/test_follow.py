@@ -12,15 +12,15 @@ from pathlib import Path as FilePath
 import pytest
 
 from bounceproof.cli.options import device_of
-from bounceproof.models.outcome import outcome
+from bounceproof.models.formulas.outcome import outcome
+from bounceproof.models.formulas.search import NoSearchRule
 from bounceproof.models.request import Cell, Path, Pool, Request
-from bounceproof.models.search import NoSearchRule
-from bounceproof.models.word import U32, U64, Word
-from bounceproof.solver import bounded
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.models.words.word import U32, U64, Word
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.counterexample import bounded
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.kernel.confirm import TreeKernel
 from tests.conftest import Run

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bounceproof.models.word import INT, Word
+from bounceproof.models.words.word import INT, Word
 from bounceproof.source.errors import (
     Endless,
     KernelBug,

@@ -13,13 +13,14 @@ import pytest
 
 from bounceproof.cli.options import device_of
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.word import U64, Word
-from bounceproof.solver import bounded, directed
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
-from bounceproof.solver.walk import EMPTY, FOUND, Calls, Walk
+from bounceproof.models.words.word import U64, Word
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.concrete import directed
+from bounceproof.solver.concrete.walk import EMPTY, FOUND, Calls, Walk
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.counterexample import bounded
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.extract.search_cut import SearchMachine

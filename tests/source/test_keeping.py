@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from bounceproof.solver.lists import list_proofs
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.trees.list_histories import list_proofs
 from tests.source.lives import kernel
 from tests.source.test_lives import asked
 from tests.source.trees import SWIOTLB

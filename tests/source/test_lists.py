@@ -11,14 +11,14 @@ import pytest
 from bounceproof.models.catalog import device
 from bounceproof.models.request import Path
 from bounceproof.report.invariants import as_text, fields
-from bounceproof.simulator.history_types import complete_history
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.lists import list_proofs
-from bounceproof.solver.properties import Property
-from bounceproof.solver.slots import PoolShape
-from bounceproof.solver.tree_histories import tree_histories
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.simulator.history.types import complete_history
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.histories.trees import tree_histories
+from bounceproof.solver.lemmas.slots import PoolShape
+from bounceproof.solver.trees.list_histories import list_proofs
 from bounceproof.source.kernel.confirm import TreeKernel
 from tests.source.lives import kernel
 from tests.source.trees import SWIOTLB

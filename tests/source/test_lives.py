@@ -10,11 +10,11 @@ import pytest
 
 from bounceproof.models.catalog import device
 from bounceproof.models.request import Path
-from bounceproof.simulator.history_types import complete_history
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Finding, Verdict
+from bounceproof.simulator.history.types import complete_history
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Finding, Verdict
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.kernel.confirm import TreeKernel
 from tests.source.lives import DMA_IOMMU, kernel

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bounceproof.models.request import Cell, Path, Request, SearchRule
-from bounceproof.models.word import U64, Word
+from bounceproof.models.words.word import U64, Word
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State

@@ -9,15 +9,15 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from bounceproof.models.devices import DEVICES
+from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.request import Path, Request
-from bounceproof.models.search import NotRead
-from bounceproof.models.word import INT, U64, Word
-from bounceproof.solver.ask import check_kernel
-from bounceproof.solver.check import cells_with_limits
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.properties import Property
-from bounceproof.solver.verdict import Verdict
+from bounceproof.models.requests.devices import DEVICES
+from bounceproof.models.words.word import INT, U64, Word
+from bounceproof.solver.answers.check import check_kernel
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.counterexample.find import cells_with_limits
 from bounceproof.source.errors import NotUnderstood, SourceError
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State
@@ -265,7 +265,7 @@ static int set(int x, int *from, int **to)
 
 @pytest.mark.parametrize("test", ["<", "=="])
 def test_what_is_not_assigned_is_not_read(test: str) -> None:
-    from bounceproof.solver.terms import variable
+    from bounceproof.solver.smt.terms import variable
 
     machine = Interpreter(small_program(UNSET % test))
     unknown = variable("x", INT)

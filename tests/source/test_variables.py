@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 import z3
 
-from bounceproof.models.word import INT, Word
-from bounceproof.solver.terms import formula, variable
+from bounceproof.models.words.word import INT, Word
+from bounceproof.solver.smt.terms import formula, variable
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.interp import Interpreter

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bounceproof.solver.prover import SolverProver
+from bounceproof.solver.trees.prover import SolverProver
 from bounceproof.source.kernel.confirm import TreeKernel
 from bounceproof.source.program.program import Program
 from bounceproof.source.tree.tree import Tree

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from bounceproof.models.catalog import FIXES, STATES, kernel_state
-from bounceproof.models.fix import Fix, FixDoesNotApply
-from bounceproof.models.state import DECISION_POINTS, KernelState
+from bounceproof.models.kernels.fix import Fix, FixDoesNotApply
+from bounceproof.models.kernels.state import DECISION_POINTS, KernelState
 
 STEPS = [
     ("v5.16+lan-max-mapping+lan-areas+torvalds-copy-always", "v6.0"),

@@ -12,7 +12,7 @@ import pytest
 import z3
 
 from bounceproof import __version__
-from bounceproof.solver.second import available
+from bounceproof.solver.smt.bitwuzla import available
 from tests.conftest import MACHINE, Run
 
 FITS = ("--property", "fits")

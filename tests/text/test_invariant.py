@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bounceproof.solver.histories import LEMMAS
+from bounceproof.solver.histories.builtin import LEMMAS
 from tests.conftest import Run
 
 NAMES = [lemma.__name__ for lemma in LEMMAS]

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bounceproof.models.defaults import FIELDS
+from bounceproof.models.requests.defaults import FIELDS
 from tests.conftest import MACHINE, Run
 
 PROPERTY: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_exit_codes(run: Run) -> None:
 
 
 def test_broken_is_not_hidden_by_unknown() -> None:
-    from bounceproof.solver.verdict import Verdict, exit_code, overall
+    from bounceproof.solver.contract.verdict import Verdict, exit_code, overall
 
     both = (Verdict.UNKNOWN, Verdict.HOLDS, Verdict.BROKEN)
     assert overall(both) is Verdict.BROKEN
@@ -108,7 +108,7 @@ def test_broken_is_not_hidden_by_unknown() -> None:
 
 
 def test_no_verdict_at_all_is_unknown() -> None:
-    from bounceproof.solver.verdict import Verdict, exit_code, overall
+    from bounceproof.solver.contract.verdict import Verdict, exit_code, overall
 
     assert (overall(()), exit_code(())) == (Verdict.UNKNOWN, 3)
     assert overall([Verdict.NO_REQUEST]) is Verdict.UNKNOWN
@@ -152,7 +152,7 @@ def test_only_solver_rooms_import_a_solver() -> None:
                 names = [node.module or ""]
             for name in names:
                 if name.split(".")[0] in ("z3", "bitwuzla"):
-                    assert room == "solver", path
+                    assert path.parent == root / "solver" / "smt", path
                 if room == "models" and name.startswith("bounceproof"):
                     rooms = ("bounceproof.models", "bounceproof.errors")
                     assert name.startswith(rooms), path

@@ -13,8 +13,8 @@ import z3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bounceproof.models import arrays as _arrays
-from bounceproof.models.word import (
+from bounceproof.models.words import arrays as _arrays
+from bounceproof.models.words.word import (
     S16,
     S32,
     S64,
@@ -27,8 +27,8 @@ from bounceproof.models.word import (
     ite,
     literal_type,
 )
-from bounceproof.solver.minimum import value_of
-from bounceproof.solver.terms import formula
+from bounceproof.solver.smt.minimum import value_of
+from bounceproof.solver.smt.terms import formula
 
 assert _arrays.ArrayAlgebra
 TYPES = [S16, U16, S32, U32, S64, U64]

@@ -94,9 +94,9 @@ def warm(tree: str, cells: Sequence[Where]) -> None:
     from bounceproof.cli import check, main  # noqa: F401  (a child finds them loaded)
     from bounceproof.cli.subjects import model_of
     from bounceproof.report import checks  # noqa: F401
-    from bounceproof.solver.ask import check_kernel
-    from bounceproof.solver.domain import Domain
-    from bounceproof.solver.properties import Property
+    from bounceproof.solver.answers.check import check_kernel
+    from bounceproof.solver.contract.domain import Domain
+    from bounceproof.solver.contract.properties import Property
     from bounceproof.source.errors import SourceError
 
     model = model_of(tree, (), ())

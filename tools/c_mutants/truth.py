@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path as File
 from typing import Any
 
-from bounceproof.models.devices import DEVICES
 from bounceproof.models.request import Cell, Path
+from bounceproof.models.requests.devices import DEVICES
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.native import fence
 from tools.c_mutants.slices import Sliced

@@ -46,7 +46,7 @@ MODELLED: Final = {
         "scsi",
     ),
 }
-"""The driver in a line to the name of its device in models/devices.py."""
+"""The driver in a line to the name of its device in models/requests/devices.py."""
 
 _SORTS: Final = (
     (

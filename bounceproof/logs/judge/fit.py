@@ -26,10 +26,10 @@ from bounceproof.models.constants import (
     NO_SEG_BOUNDARY,
     SLOT_SET_BYTES,
 )
-from bounceproof.models.outcome import misaligned, outcome
+from bounceproof.models.formulas.outcome import misaligned, outcome
+from bounceproof.models.formulas.search import geometry
 from bounceproof.models.request import Cell, KernelModel, Pool, Request, SearchRule
-from bounceproof.models.search import geometry
-from bounceproof.models.word import SIZE_T, U64, UNSIGNED_INT, UNSIGNED_LONG, Word
+from bounceproof.models.words.word import SIZE_T, U64, UNSIGNED_INT, UNSIGNED_LONG, Word
 
 LOW: Final = IO_TLB_SIZE - 1
 POOL_START: Final = 1 << 31

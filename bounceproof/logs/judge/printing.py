@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.logs.judge.profile import Profile
-from bounceproof.models import arrays
 from bounceproof.models.constants import IO_TLB_SIZE
 from bounceproof.models.request import Cell, KernelModel, Mapping, Path, Request
-from bounceproof.models.word import SIZE_T, U64, Word
+from bounceproof.models.words import arrays
+from bounceproof.models.words.word import SIZE_T, U64, Word
 
 Values: TypeAlias = NDArray[np.uint64]
 Truths: TypeAlias = NDArray[np.bool_]

@@ -8,8 +8,8 @@ from typing import Final
 
 from bounceproof.logs.judge.drivers import MODELLED
 from bounceproof.models.constants import MAX_PHYS_BITS
-from bounceproof.models.devices import DEVICES, Device
 from bounceproof.models.request import Cell, KernelModel, Path
+from bounceproof.models.requests.devices import DEVICES, Device
 
 _BY_NAME: Final = {device.name: device for device in DEVICES}
 

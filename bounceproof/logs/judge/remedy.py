@@ -21,10 +21,10 @@ from bounceproof.logs.told.version import later_states
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import FIXES, STATES
 from bounceproof.models.constants import IO_TLB_SEGSIZE
-from bounceproof.models.fix import FixDoesNotApply
+from bounceproof.models.formulas.search import NoClosedForm
+from bounceproof.models.kernels.fix import FixDoesNotApply
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Cell, KernelModel
-from bounceproof.models.search import NoClosedForm
-from bounceproof.models.state import KernelState
 
 KIB: Final = 1024
 _UNKNOWN_POOL: Final = PoolSeen(None, None, None)

@@ -16,8 +16,8 @@ from bounceproof.logs.judge.printing import Printing, Truths, printing_requests
 from bounceproof.logs.judge.profile import Profile
 from bounceproof.logs.judge.residues import describe
 from bounceproof.models.constants import IO_TLB_SEGSIZE
+from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell, KernelModel
-from bounceproof.models.search import NoClosedForm
 
 COARSE_STEP: Final = 256
 

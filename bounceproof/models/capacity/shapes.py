@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from bounceproof.errors import Undecided
-from bounceproof.models import arrays  # noqa: F401  (registers arrays with words)
 from bounceproof.models.capacity.mix import Group, Shape
 from bounceproof.models.constants import IO_TLB_SHIFT
+from bounceproof.models.formulas.search import NoClosedForm, geometry
 from bounceproof.models.request import (
     Counting,
     Jump,
@@ -24,8 +24,8 @@ from bounceproof.models.request import (
     SearchRule,
     Wrap,
 )
-from bounceproof.models.search import NoClosedForm, geometry
-from bounceproof.models.word import PHYS_ADDR_T, SIZE_T, Word
+from bounceproof.models.words import arrays  # noqa: F401  (registers arrays with words
+from bounceproof.models.words.word import PHYS_ADDR_T, SIZE_T, Word
 
 SOME_ADDRESS = 1 << 32
 """High bits of the addresses that are tried; physical page 0 is left out."""

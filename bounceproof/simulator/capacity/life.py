@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bounceproof.models.state import KernelState
+from bounceproof.models.kernels.state import KernelState
 from bounceproof.simulator import codes as c
 from bounceproof.simulator.capacity.calls import (
     empty_pool,

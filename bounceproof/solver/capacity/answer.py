@@ -20,7 +20,7 @@ from bounceproof.solver.capacity.guarantee import (
     together,
 )
 from bounceproof.solver.capacity.least import Least, least
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 
 Watch = Callable[[str], None]
 

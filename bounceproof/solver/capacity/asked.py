@@ -18,8 +18,8 @@ from bounceproof.models.capacity.blocking import (
 )
 from bounceproof.models.capacity.mix import Group, Shape
 from bounceproof.models.capacity.shapes import shapes_of
+from bounceproof.models.kernels.state import Areas
 from bounceproof.models.request import KernelModel
-from bounceproof.models.state import Areas
 from bounceproof.solver.capacity.budget import Puzzle
 from bounceproof.source.kernel.kernel import SourceKernel
 

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
-from typing import Any
-
-import z3
 
 from bounceproof.errors import Undecided
 from bounceproof.models.capacity.blocking import Blocked, Places, cheapest
 from bounceproof.models.capacity.mix import Shape
+from bounceproof.solver.smt.optimum import fewest, lightest
 
 MOST_ROUNDS = 200
 MOST_WEIGHT = 1 << 50
@@ -148,25 +146,12 @@ def _weights(
     ways: Sequence[Blocking], counts: Sequence[int], areas: int, groups: int
 ) -> tuple[list[Fraction], Fraction]:
     """The weights that make the mix lightest, of those that ``ways`` allow."""
-    optimize = z3.Optimize()
-    names = [z3.Real(f"weight[{number}]") for number in range(groups)]
-    relief = z3.Real("relief")
-    optimize.add(relief >= 0, *(name >= 0 for name in names))
-    for way in ways:
-        used = way.blocked.counts(groups)
-        weight = z3.Sum([n * name for n, name in zip(used, names, strict=True)])
-        optimize.add(weight + (relief if way.missed is not None else 0) >= 1)
-    total = z3.Sum([n * name for n, name in zip(counts, names, strict=True)])
-    optimize.minimize(total + areas * relief)
-    if optimize.check() != z3.sat:
-        raise Undecided("the solver finds no weights")
-    model = optimize.model()
-    return [_fraction(model, name) for name in names], _fraction(model, relief)
-
-
-def _fraction(model: Any, name: Any) -> Fraction:
-    value = model.eval(name, model_completion=True)
-    return Fraction(value.numerator_as_long(), value.denominator_as_long())
+    rows = [
+        [*way.blocked.counts(groups), 1 if way.missed is not None else 0]
+        for way in ways
+    ]
+    *weights, relief = lightest(rows, [*counts, areas])
+    return weights, relief
 
 
 def choose(
@@ -177,22 +162,12 @@ def choose(
     With as few mappings as may be, which leaves some that may come and go.  None where
     none of the known ways do, or the solver does not say in time.
     """
-    groups = len(counts)
-    solver = z3.Optimize()
-    solver.set("timeout", max(1, round(seconds * 1000)))
-    often = [z3.Int(f"often[{number}]") for number in range(len(weighed.ways))]
-    solver.add(*(n >= 0 for n in often), z3.Sum(often) == sets)
-    every = []
-    for group, count in enumerate(counts):
-        used = [way.blocked.counts(groups)[group] for way in weighed.ways]
-        every.append(z3.Sum([u * n for u, n in zip(used, often, strict=True)]))
-        solver.add(every[-1] <= count)
-    solver.minimize(z3.Sum(every))
-    pairs = zip(weighed.ways, often, strict=True)
-    missed = [n for way, n in pairs if way.missed is not None]
-    solver.add(z3.Sum(missed) <= areas)
-    if solver.check() != z3.sat:
+    groups, ways = len(counts), weighed.ways
+    taken = [way.blocked.counts(groups) for way in ways]
+    rows = [[one[group] for one in taken] for group in range(groups)]
+    missed = [1 if way.missed is not None else 0 for way in ways]
+    each = [sum(one) for one in taken]
+    found = fewest([*rows, missed], [*counts, areas], each, sets, seconds)
+    if found is None:
         return None
-    model = solver.model()
-    found = [model.eval(n, model_completion=True).as_long() for n in often]
-    return [(way, n) for way, n in zip(weighed.ways, found, strict=True) if n]
+    return [(way, n) for way, n in zip(ways, found, strict=True) if n]

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.capacity.mix import Group
 from bounceproof.models.capacity.shapes import rules_of
-from bounceproof.models.devices import Device, Limit
-from bounceproof.models.freelist import free_list
+from bounceproof.models.formulas.freelist import free_list
 from bounceproof.models.request import Cell, KernelModel
-from bounceproof.solver.ask import check_kernel
+from bounceproof.models.requests.devices import Device, Limit
+from bounceproof.solver.answers.check import check_kernel
 from bounceproof.solver.capacity.lemma import lands
-from bounceproof.solver.domain import Domain
-from bounceproof.solver.histories import lemmas
-from bounceproof.solver.lemma import prove
-from bounceproof.solver.lists import list_proofs
-from bounceproof.solver.properties import Property
-from bounceproof.solver.slots import PoolShape
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.domain import Domain
+from bounceproof.solver.contract.properties import Property
+from bounceproof.solver.contract.verdict import Verdict
+from bounceproof.solver.histories.builtin import lemmas
+from bounceproof.solver.lemmas.lemma import prove
+from bounceproof.solver.lemmas.slots import PoolShape
+from bounceproof.solver.trees.list_histories import list_proofs
 from bounceproof.source.kernel.kernel import SourceKernel
 
 _SOURCE = "the mix"

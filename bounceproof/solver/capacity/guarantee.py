@@ -37,7 +37,7 @@ from bounceproof.solver.capacity.history import (
     another,
     blocking_history,
 )
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 from bounceproof.source.extract.run import PoolNumbers
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.native.native_history import Call, run_native_history

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bounceproof.models.capacity.boot import LARGEST_POOL_SLABS, BootPool, power_above
 from bounceproof.solver.capacity.asked import Asked, Before
 from bounceproof.solver.capacity.guarantee import OfMix, of_mix
-from bounceproof.solver.verdict import Verdict
+from bounceproof.solver.contract.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from bounceproof.models.capacity.shapes import Lane
 from bounceproof.models.constants import IO_TLB_SEGSIZE, SLOT_SET_BYTES
-from bounceproof.models.loop import LoopState, turn
+from bounceproof.models.formulas.loop import LoopState, turn
+from bounceproof.models.formulas.search import Area, Search
 from bounceproof.models.request import Pool, SearchRule
-from bounceproof.models.search import Area, Search
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     PHYS_ADDR_T,
     TRUE,
@@ -28,9 +28,9 @@ from bounceproof.models.word import (
     Truth,
     Word,
 )
-from bounceproof.solver.lemma import Entries, Lemma, Obligation, alike, owed
-from bounceproof.solver.slots import POOL_SLOTS, SET_BITS, few, slot
-from bounceproof.solver.terms import variable
+from bounceproof.solver.lemmas.lemma import Entries, Lemma, Obligation, alike, owed
+from bounceproof.solver.lemmas.slots import POOL_SLOTS, SET_BITS, few, slot
+from bounceproof.solver.smt.terms import variable
 
 TEXT = (
     "a search takes the first right slot after the end of a mapping, the start of a "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tree_sitter import Node as Syntax
 
-from bounceproof.models.word import INT, LONG, U32, U64, CType, Word
+from bounceproof.models.words.word import INT, LONG, U32, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.condition import parse_integer
 from bounceproof.source.cparse.declare import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tree_sitter import Node as Syntax
 
-from bounceproof.models.word import S8, S16, S32, S64, U8, U16, U32, U64, CType
+from bounceproof.models.words.word import S8, S16, S32, S64, U8, U16, U32, U64, CType
 from bounceproof.source.cparse.syntax import (
     ArrayType,
     FunctionType,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bounceproof.models.word import CType, Word
+from bounceproof.models.words.word import CType, Word
 
 
 @dataclass(frozen=True, slots=True)

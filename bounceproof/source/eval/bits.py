@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bounceproof.models.word import INT, U8, U64, Word
+from bounceproof.models.words.word import INT, U8, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.expr import Expressions
 from bounceproof.source.eval.memory import NOTHING, Location, Pointer, State, Value

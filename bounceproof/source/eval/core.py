@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import Truth, Word
+from bounceproof.models.words.word import Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import KernelBug, NotUnderstood, UninitialisedRead
 from bounceproof.source.eval.memory import (

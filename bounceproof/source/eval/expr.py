@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     S64,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from bounceproof.models.word import TRUE, Truth, Word
+from bounceproof.models.words.word import TRUE, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import calls_in, walk
 from bounceproof.source.errors import Endless, NotUnderstood

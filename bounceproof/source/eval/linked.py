@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bounceproof.models.word import INT, Word
+from bounceproof.models.words.word import INT, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.expr import Expressions
 from bounceproof.source.eval.memory import (

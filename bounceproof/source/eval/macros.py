@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     INT,
     TRUE,
     U8,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bounceproof.models.word import FALSE, TRUE, CType, Truth, Word, ite
+from bounceproof.models.words.word import FALSE, TRUE, CType, Truth, Word, ite
 from bounceproof.source.cparse.syntax import Type, VoidType
 
 Location: TypeAlias = tuple[Any, ...]

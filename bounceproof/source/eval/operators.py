@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bounceproof.models.word import Truth, Word
+from bounceproof.models.words.word import Truth, Word
 
 COMPARISONS: dict[str, Callable[[Word, Word], Truth]] = {
     "==": lambda a, b: a.eq(b),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bounceproof.models.word import INT, U64, Word
+from bounceproof.models.words.word import INT, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.errors import NotUnderstood

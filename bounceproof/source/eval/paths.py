@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bounceproof.models.word import Truth
+from bounceproof.models.words.word import Truth
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import State, Value, merge_states
 from bounceproof.source.eval.watch import WATCH_FROM, Watch

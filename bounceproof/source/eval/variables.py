@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bounceproof.models.word import Word
+from bounceproof.models.words.word import Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, Poison, State, Value, in_bits

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bounceproof.models.word import Word
+from bounceproof.models.words.word import Word
 from bounceproof.source.eval.memory import Location, State, Value
 
 WATCH_FROM = 1024

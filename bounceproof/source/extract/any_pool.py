@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bounceproof.models.word import U64, Word
+from bounceproof.models.words.word import U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Address, State, Value
 from bounceproof.source.extract.geometry import slot_geometry

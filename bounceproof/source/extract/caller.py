@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.word import INT, TRUE, U64, Truth, Word
+from bounceproof.models.words.word import INT, TRUE, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.arguments import named

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
-from bounceproof.models.outcome import linkable
+from bounceproof.models.formulas.outcome import linkable
 from bounceproof.models.request import Cell, Mapping, Path, Request
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     TRUE,

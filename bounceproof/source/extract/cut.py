@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from bounceproof.models.word import INT, CType, Truth, Word
+from bounceproof.models.words.word import INT, CType, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.eval.memory import Location, Poison, State, Value

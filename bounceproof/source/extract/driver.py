@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bounceproof.models.word import TRUE, U32, Word
+from bounceproof.models.words.word import TRUE, U32, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood, SourceError

@@ -12,15 +12,15 @@ from itertools import count, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, NO_SEG_BOUNDARY
-from bounceproof.models.geometry import SlotGeometry
-from bounceproof.models.lifetime import (
+from bounceproof.models.formulas.lifetime import (
     BIDIRECTIONAL,
     FROM_DEVICE,
     TO_DEVICE,
     Placed,
 )
+from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Pool, Request
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     S64,
@@ -318,7 +318,7 @@ def prove_elsewhere(
     ``far`` is None where pools have no areas.  Syncs and the end are evaluated in what
     the mapping left there, which is proved to be the same.  What the end makes of
     list[], used and index, and that the release does not stop the kernel,
-    :mod:`~bounceproof.solver.freelist_proof` proves.  Raises NotUnderstood.
+    :mod:`~bounceproof.solver.trees.freelist_proof` proves.  Raises NotUnderstood.
     """
     machine = near.machine
     assert isinstance(machine, PlacedMachine)

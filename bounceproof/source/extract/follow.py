@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bounceproof.models.formulas.search import Found
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Pool
-from bounceproof.models.search import Found
-from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
+from bounceproof.models.words.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, State, Value

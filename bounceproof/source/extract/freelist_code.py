@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bounceproof.models.word import S64, TRUE, U32, U64, Truth, Word
+from bounceproof.models.words.word import S64, TRUE, U32, U64, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.walk import walk
 from bounceproof.source.errors import NotUnderstood

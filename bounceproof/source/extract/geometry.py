@@ -7,7 +7,7 @@ Source: include/linux/swiotlb.h.
 from __future__ import annotations
 
 from bounceproof.models.geometry import SlotGeometry
-from bounceproof.models.word import TRUE
+from bounceproof.models.words.word import TRUE
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.interp import Interpreter
 from bounceproof.source.eval.memory import State

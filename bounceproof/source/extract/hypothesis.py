@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from bounceproof.models.request import Counting, Jump, Passes, SearchRule, Wrap
-from bounceproof.models.word import INT, U32, U64, CType, Word
+from bounceproof.models.words.word import INT, U32, U64, CType, Word
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.cut import Head
 from bounceproof.source.extract.obligations import Obligations, bounds_of

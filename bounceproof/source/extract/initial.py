@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Path
-from bounceproof.models.word import S64, TRUE, U32, U64, CType, Truth, Word, ite
+from bounceproof.models.words.word import S64, TRUE, U32, U64, CType, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.cparse.walk import walk

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from bounceproof.models.lifetime import (
+from bounceproof.models.formulas.lifetime import (
     BIDIRECTIONAL,
     FROM_DEVICE,
     TO_DEVICE,
@@ -21,7 +21,7 @@ from bounceproof.models.lifetime import (
     Release,
 )
 from bounceproof.models.request import Cell, Path
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     S64,
     SIZE_T,
@@ -67,7 +67,7 @@ _FILE = "kernel/dma/swiotlb.c"
 
 
 class SourceLife:
-    """The :class:`~bounceproof.models.lifetime.Life` of mappings in ``cell``."""
+    """The :class:`~.formulas.lifetime.Life` of mappings in ``cell``."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bounceproof.models.request import Cell, Pool
-from bounceproof.models.word import INT, S64, TRUE, U32, U64, Word
+from bounceproof.models.words.word import INT, S64, TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.arguments import named
 from bounceproof.source.eval.memory import Poison, State, Value, in_bits

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bounceproof.models.word import S64, Word
+from bounceproof.models.words.word import S64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.cparse.pure import is_pure
 from bounceproof.source.cparse.walk import walk

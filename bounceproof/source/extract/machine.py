@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounceproof.models.request import Cell, Path
-from bounceproof.models.word import INT, S64, U8, U32, U64, Word
+from bounceproof.models.words.word import INT, S64, U8, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.bits import bit_place

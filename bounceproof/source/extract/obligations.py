@@ -2,7 +2,7 @@
 """What is to be shown so that the code's search is the search of a rule.
 
 The code between two heads of its loops must do what one turn of
-:mod:`bounceproof.models.loop` does: from any state that a head's variables can tell,
+:mod:`~.formulas.loop` does: from any state that a head's variables can tell,
 for any area, request and ``list[]``.  By induction over the turns the code then visits,
 takes and gives up exactly as the rule's loop.
 """
@@ -12,11 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bounceproof.models.loop import LoopState, accepts, ended, start_index, turn
-from bounceproof.models.mapping import nr_slots
+from bounceproof.models.formulas.loop import (
+    LoopState,
+    accepts,
+    ended,
+    start_index,
+    turn,
+)
+from bounceproof.models.formulas.mapping import nr_slots
+from bounceproof.models.formulas.search import Area
 from bounceproof.models.request import Counting, Passes, Pool, SearchRule
-from bounceproof.models.search import Area
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     S64,

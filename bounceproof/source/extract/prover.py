@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bounceproof.models.word import CType, Truth, Word
+from bounceproof.models.words.word import CType, Truth, Word
 
 
 @dataclass(frozen=True, slots=True)

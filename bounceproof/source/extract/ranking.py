@@ -17,7 +17,7 @@ from itertools import product
 
 import numpy as np
 
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     FALSE,
     TRUE,
     U64,

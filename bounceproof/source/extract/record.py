@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bounceproof.models.word import FALSE, S64, CType, Truth, Word, ite
+from bounceproof.models.words.word import FALSE, S64, CType, Truth, Word, ite
 from bounceproof.source.eval.memory import Location, State, Value
 
 Key = tuple[int, str]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bounceproof.models.request import Cell
-from bounceproof.models.word import U64, Word, ite
+from bounceproof.models.words.word import U64, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Location, State, Value
 from bounceproof.source.extract.machine import Layout, Machine

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bounceproof.models.loop import LoopState
-from bounceproof.models.word import (
+from bounceproof.models.formulas.loop import LoopState
+from bounceproof.models.words.word import (
     FALSE,
     INT,
     TRUE,

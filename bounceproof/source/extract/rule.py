@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from bounceproof.models.constants import MAX_AREA_SLOTS
+from bounceproof.models.formulas.mapping import nr_slots
 from bounceproof.models.geometry import SlotGeometry
-from bounceproof.models.mapping import nr_slots
 from bounceproof.models.request import Cell, Path, SearchRule
-from bounceproof.models.word import (
+from bounceproof.models.words.word import (
     INT,
     U32,
     U64,

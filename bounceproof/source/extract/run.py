@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.word import TRUE, U32, U64, Word
+from bounceproof.models.words.word import TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import Endless
 from bounceproof.source.eval.arguments import named

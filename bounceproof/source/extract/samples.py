@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import bounceproof.models.arrays  # noqa: F401  (Words of arrays)
-from bounceproof.models.word import INT, U32, U64, CType, Truth, Word
+import bounceproof.models.words.arrays  # noqa: F401  (Words of arrays)
+from bounceproof.models.words.word import INT, U32, U64, CType, Truth, Word
 from bounceproof.source.extract.search_cut import SearchInputs
 
 Numbers = np.ndarray

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bounceproof.models.request import Cell
-from bounceproof.models.word import INT, S64, TRUE, U32, U64, CType, Truth, Word
+from bounceproof.models.words.word import INT, S64, TRUE, U32, U64, CType, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.memory import Location, Pointer, State, Value

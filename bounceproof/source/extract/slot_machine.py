@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bounceproof.models.request import Cell, Path
-from bounceproof.models.word import INT, TRUE, U32, U64, CType, Truth, Word
+from bounceproof.models.words.word import INT, TRUE, U32, U64, CType, Truth, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import (
     Address,

@@ -6,9 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bounceproof.models.lifetime import BIDIRECTIONAL, FROM_DEVICE, TO_DEVICE, Range
+from bounceproof.models.formulas.lifetime import (
+    BIDIRECTIONAL,
+    FROM_DEVICE,
+    TO_DEVICE,
+    Range,
+)
 from bounceproof.models.request import Path
-from bounceproof.models.word import Truth, Word, ite
+from bounceproof.models.words.word import Truth, Word, ite
 from bounceproof.source.eval.core import Event
 from bounceproof.source.eval.memory import State, Value
 from bounceproof.source.extract.record import Key, Record

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bounceproof.models.word import UNSIGNED_INT, Word
+from bounceproof.models.words.word import UNSIGNED_INT, Word
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.extract.cut import Arrival, Head
 from bounceproof.source.extract.obligations import bounds_of, teller

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bounceproof.models.request import Mapping, Path, Request
-from bounceproof.models.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
+from bounceproof.models.words.word import FALSE, INT, TRUE, U32, U64, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import NotUnderstood
 from bounceproof.source.eval.arguments import named

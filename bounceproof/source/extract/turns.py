@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bounceproof.models.word import FALSE, S64, TRUE, U32, CType, Truth, Word, ite
+from bounceproof.models.words.word import FALSE, S64, TRUE, U32, CType, Truth, Word, ite
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.eval.memory import Location, Pointer, Poison, State, Value
 from bounceproof.source.eval.paths import Outcome, merge_all

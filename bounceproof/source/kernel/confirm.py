@@ -11,7 +11,7 @@ from bounceproof.source.extract.run import PoolNumbers, Run
 from bounceproof.source.kernel.history import run_tree_history
 from bounceproof.source.kernel.kernel import SourceKernel
 
-_OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
+OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
 
 
 def pool_numbers(
@@ -49,7 +49,7 @@ class TreeKernel(SourceKernel):
         """
         pool = pool_numbers(numbers, taken)
         run = self.run(cell, numbers["orig_addr"], numbers["size"], pool)
-        outcome: dict[str, Any] = {name: run.outcome[name] for name in _OUTCOME}
+        outcome: dict[str, Any] = {name: run.outcome[name] for name in OUTCOME}
         if cell.path is Path.LINK and outcome["ok"] and not _mappable(cell, run):
             outcome |= {"ok": False, "slot": None, "tlb_addr": None}
         return outcome
@@ -63,17 +63,3 @@ class TreeKernel(SourceKernel):
 
 def _mappable(cell: Cell, run: Run) -> bool:
     return all(address % cell.granule == 0 for address, _ in run.mapped)
-
-
-def native_outcome(
-    kernel: SourceKernel,
-    cell: Cell,
-    numbers: Mapping[str, Any],
-    taken: list[tuple[int, int]],
-) -> dict[str, Any]:
-    """The outcome of the tree's functions, compiled and run; raises NativeError."""
-    from bounceproof.source.native.native import run_native
-
-    pool = pool_numbers(numbers, taken)
-    outcome = run_native(kernel, cell, numbers["orig_addr"], numbers["size"], pool)
-    return {name: outcome[name] for name in _OUTCOME}

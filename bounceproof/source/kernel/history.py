@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bounceproof.models.lifetime import DIRECTIONS
+from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell, Path, Request
-from bounceproof.models.word import TRUE, U32, Word
+from bounceproof.models.words.word import TRUE, U32, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import Endless, NotUnderstood, SourceError
 from bounceproof.source.eval.arguments import named

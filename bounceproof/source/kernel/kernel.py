@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Self
 
+from bounceproof.models.formulas.search import Found, NoLife
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
-from bounceproof.models.search import Found, NoLife
-from bounceproof.models.word import TRUE, U64, CType, Word
+from bounceproof.models.words.word import TRUE, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
 from bounceproof.source.errors import (
     NotUnderstood,
@@ -383,7 +383,7 @@ class SourceKernel:
         areas: int,
         free_slot: Word | None = None,
     ) -> Found:
-        """See :class:`bounceproof.models.outcome.SearchesItself`."""
+        """See :class:`bounceproof.models.formulas.outcome.SearchesItself`."""
         self.require_caller(cell)
         program = self.program(cell.page_size)
         function = self.reader(cell.page_size).search.function

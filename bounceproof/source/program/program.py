@@ -18,8 +18,8 @@ from bounceproof.source.cparse.convert import Converter
 from bounceproof.source.cparse.declare import base_type, declarator, text_of
 from bounceproof.source.cparse.preprocess import Macro, Preprocessor, Unit
 from bounceproof.source.errors import NotUnderstood
-from bounceproof.source.eval.outside_types import OUTSIDE_TYPES
 from bounceproof.source.program.assigned import macro_text, may_assign
+from bounceproof.source.program.outside_types import OUTSIDE_TYPES
 from bounceproof.source.program.prelude import DEFAULT_CONFIG, prelude
 from bounceproof.source.program.unread import (
     Known,

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The contract: its properties in words, and when a request breaks each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.contract import MEANING as MEANING
+from bounceproof.models.contract import Property as Property
+from bounceproof.models.formulas.lifetime import DIRECTIONS, HasLife, Placed
+from bounceproof.models.formulas.outcome import Outcome, misaligned, outcome
+from bounceproof.models.formulas.pools import serving
+from bounceproof.models.formulas.search import NoClosedForm
+from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
+from bounceproof.models.words.word import (
+    FALSE,
+    TRUE,
+    UNSIGNED_INT,
+    Truth,
+    Word,
+)
+from bounceproof.solver.contract import live, searches
+from bounceproof.solver.contract.domain import Variables
+from bounceproof.solver.smt.engine import Query, Status, ask
+from bounceproof.solver.smt.terms import term_id
+
+MEANING_TRANSIENT = {
+    Property.FITS: "every request within the driver's limit is satisfied by the "
+    "transient pool made for it, for every address and placement",
+    Property.FINDS: "if the pool made for a request holds a free run that the code's "
+    "own alignment rule accepts, the search returns one",
+    Property.HALTS: "the search of the pool made for a request ends",
+    Property.EXCLUSIVE: "what the caller may use lies in the pages of the pool that "
+    "was made for it, and of no other",
+    Property.RETURNED: "the pool that unmapping frees has exactly the slots that the "
+    "mapping took",
+}
+
+
+def meaning(prop: Property, kind: PoolKind) -> str:
+    """What ``prop`` says of pools of ``kind``."""
+    if kind is PoolKind.TRANSIENT:
+        return MEANING_TRANSIENT.get(prop, MEANING[prop])
+    return MEANING[prop]
+
+
+_STREAMING = (Path.IOMMU, Path.DIRECT)
+_ASKED_ON = {Property.INBOUNDS: _STREAMING, Property.CLEAN: _STREAMING}
+
+
+def applies(prop: Property, path: Path) -> bool:
+    """Whether ``prop`` is asked on ``path``.
+
+    Copies and zeroing are asked of whole streaming mappings: a coherent allocation has
+    no original to copy, and of dma_iova_link() one piece alone is modelled.
+    """
+    return path in _ASKED_ON.get(prop, tuple(Path))
+
+
+EXTRAS: dict[Property, tuple[str, ...]] = {
+    Property.FINDS: ("free_slot",),
+    Property.INBOUNDS: ("direction", "sync_offset", "sync_size"),
+    Property.CLEAN: ("direction", "sync_offset", "sync_size"),
+}
+"""Symbols a property has besides the request's and the pool's."""
+
+
+def _placed(
+    model: KernelModel, cell: Cell, space: Variables, result: Outcome
+) -> Placed:
+    if not isinstance(model, HasLife):
+        raise NoClosedForm("the kernel's mappings have no life that can be asked")
+    life = model.life(cell)
+    return Placed(life, cell, space.request, result.mapping, result.pool, result.slot)
+
+
+def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
+    """A request that needs a bounce buffer gets none from an empty pool.
+
+    Masks that a built-in state refuses for every request are left out: no size is
+    within a limit for them.  Source: the callers' limits in models.formulas.limits.
+    """
+    if isinstance(model, BuiltinKernel) and _refuses_all(cell, space, result):
+        return FALSE
+    return ~result.ok
+
+
+def _refuses_all(cell: Cell, space: Variables, result: Outcome) -> bool:
+    """Whether every request of the cell is refused, whatever its size and address."""
+    refused = result.mapping.refused
+    if isinstance(refused.raw, bool):
+        return refused.raw
+    name = f"refused {cell.path} page {cell.page_size} granule {cell.granule}"
+    taken = space.constraint & result.mapping.bounced & ~refused
+    return ask(Query(name, taken)).status is Status.UNSAT
+
+
+def _aligned(
+    model: KernelModel, cell: Cell, space: Variables, result: Outcome
+) -> Truth:
+    """A mapping that the driver gets lies where its masks forbid."""
+    mapped = result.ok & result.mapping.bounced
+    placed = misaligned(cell, space.request, result.mapping, space.pool, result.slot)
+    return mapped & placed
+
+
+Live = Callable[[Placed, Variables], Truth]
+_LIVE: dict[Property, tuple[Live, ...]] = {
+    Property.OWNED: (live.owned_broken,),
+    Property.EXCLUSIVE: (live.exclusive_broken,),
+    Property.INBOUNDS: (
+        live.copy_strays,
+        live.whole_copy_strays,
+        live.zeroing_strays,
+    ),
+    Property.RETURNED: (live.returned_broken,),
+    Property.CLEAN: (
+        live.sync_loses,
+        live.original_lost,
+        live.write_lost,
+        live.stale_padding,
+    ),
+}
+"""A live property is broken where any of its parts is."""
+_WIDER: dict[Live, tuple[Live, ...]] = {
+    live.copy_strays: (live.copy_moved, live.copy_longer, live.data_overflows),
+    live.sync_loses: (live.copy_short, live.copy_misplaced),
+}
+"""Parts that do not depend on the slot, each in simpler ones that imply it."""
+
+
+def broken_anywhere(
+    prop: Property, model: KernelModel, cell: Cell, space: Variables
+) -> tuple[Truth, ...]:
+    """When a mapping at any slot that the code's predicate accepts breaks ``prop``.
+
+    Several ways, to be refuted one by one.  More than any search can return from any
+    pool, so where none is possible the property holds whatever the pool holds.  Empty
+    for properties of the search itself, and for a pool whose list[] goes on past its
+    end, where more depends on the slot than the ways say.
+    """
+    if prop not in _LIVE and prop is not Property.ALIGNED:
+        return ()
+    mapping = model.mapping(cell, space.request)
+    pool = serving(model, cell, mapping, space.pool)
+    if pool.partial and not pool.list_clamped:
+        return ()
+    slot, possible = searches.any_slot(model, cell, space, mapping)
+    mapped = mapping.bounced & ~mapping.refused
+    if prop is Property.ALIGNED:
+        bad = misaligned(cell, space.request, mapping, pool, slot)
+        return (mapped & possible & bad,)
+    if not isinstance(model, HasLife) or cell.path is Path.LINK:
+        return ()
+    built = isinstance(model, BuiltinKernel)
+    life = model.life(cell)
+    placed = Placed(life, cell, space.request, mapping, pool, slot)
+    ways: dict[int, Truth] = {}
+    for part in _LIVE[prop]:
+        anywhere = possible
+        if part in _WIDER:
+            anywhere = TRUE if built else searches.inside(space, mapping, slot)
+        for way in _WIDER.get(part, (part,)):
+            for asked in [space] if built else _by_direction(space):
+                bad = mapped & anywhere & way(placed, asked)
+                ways[term_id(bad)] = bad
+    return tuple(ways.values())
+
+
+def others_touched(model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """When a mapping at any slot that the code's predicate accepts has to do with a
+    slot of another's, where what is said of one alone is not said of all."""
+    if not isinstance(model, HasLife):
+        raise NoClosedForm("the kernel's mappings have no life that can be asked")
+    mapping = model.mapping(cell, space.request)
+    pool = serving(model, cell, mapping, space.pool)
+    slot, possible = searches.any_slot(model, cell, space, mapping)
+    mapped = mapping.bounced & ~mapping.refused & possible
+    life = model.life(cell)
+    placed = Placed(life, cell, space.request, mapping, pool, slot)
+    return mapped & live.others_touched(placed, space)
+
+
+def _by_direction(space: Variables) -> list[Variables]:
+    """``space`` for each direction: code that branches on it is then plainer."""
+    if "direction" not in space.extra:
+        return [space]
+    return [
+        replace(space, extra={**space.extra, "direction": Word(at, UNSIGNED_INT)})
+        for at in range(len(DIRECTIONS))
+    ]
+
+
+def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """When a request of ``cell`` breaks ``prop``, the domain aside.
+
+    Raises NoClosedForm where the question cannot be put.
+    """
+    if prop is Property.FINDS:
+        return searches.finds_broken(model, cell, space)
+    if prop is Property.HALTS:
+        return searches.halts_broken(model, cell, space)
+    result = outcome(model, cell, space.request, space.pool, space.areas)
+    if prop is Property.FITS:
+        return _fits(model, cell, space, result)
+    if prop is Property.ALIGNED:
+        return _aligned(model, cell, space, result) | result.unfinished
+    placed = _placed(model, cell, space, result)
+    bad = FALSE
+    for part in _LIVE[prop]:
+        bad = bad | part(placed, space)
+    return (result.ok & result.mapping.bounced & bad) | result.unfinished
+
+
+def unfinished(
+    prop: Property, model: KernelModel, cell: Cell, space: Variables
+) -> Truth:
+    """Where :func:`broken` counts a search that was not followed to its end."""
+    if prop is Property.FINDS:
+        return searches.finds_unfinished(model, cell, space)
+    if prop is Property.HALTS:
+        return searches.halts_broken(model, cell, space)
+    result = outcome(model, cell, space.request, space.pool, space.areas)
+    return result.unfinished
