@@ -157,7 +157,7 @@ def test_only_solver_rooms_import_a_solver() -> None:
                     rooms = ("bounceproof.models", "bounceproof.errors")
                     assert name.startswith(rooms), path
                 if room == "simulator" and name.startswith("bounceproof.models"):
-                    allowed = ("constants", "state")
+                    allowed = ("constants", "state", "kernels")
                     assert name.split(".")[-1] in (*allowed, "models"), (path, name)
 
 
