@@ -12,7 +12,7 @@ import z3
 from bounceproof.models.words.word import Truth
 from bounceproof.solver.smt import engine
 from bounceproof.solver.smt.bitwuzla import Second, available, decide
-from bounceproof.solver.smt.bounds import low_zeros
+from bounceproof.solver.smt.bounds import low_zeros, upper_bound
 from bounceproof.solver.smt.engine import Query, Status, ask
 from bounceproof.solver.smt.rewrite import plain
 
@@ -152,6 +152,41 @@ def test_a_deep_term_is_made_plain() -> None:
     truths = (z3.simplify(z3.substitute(question, (start, z3.BitVecVal(v, 8))))
               for v in range(256))  # fmt: skip
     assert [z3.is_true(truth) for truth in truths] == [v == 3 for v in values]
+
+
+def deep_choice() -> Any:
+    """A choice by a choice by a choice, deeper than Python's recursion."""
+    condition, one = z3.Bool("c"), z3.BitVec("a", 8)
+    for number in range(5000):
+        condition = z3.Xor(condition, one + 0 == number % 256)
+    chosen = z3.If(condition, one, one + (one ^ 1))
+    return z3.Extract(7, 0, z3.ZeroExt(8, chosen) + 0) + (one & 0)
+
+
+def test_a_deep_condition_is_made_plain() -> None:
+    question = deep_choice() == 3
+    solver = z3.Solver()
+    solver.add(plain(question) != question)
+    assert solver.check() == z3.unsat
+
+
+def test_a_deep_sum_has_a_bound() -> None:
+    term = z3.ZeroExt(24, z3.BitVec("a", 8))
+    for number in range(5000):
+        term = z3.If(z3.Bool(f"c{number}"), term, z3.BitVecVal(number, 32))
+    assert upper_bound(term) == 4999
+
+
+def test_what_is_too_deep_to_rewrite_is_asked_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deep(question: Any) -> Any:
+        raise RecursionError
+
+    monkeypatch.setattr(engine, "plain", deep)
+    monkeypatch.setattr(engine, "SMALL", 0)
+    one = z3.BitVec("a", 8)
+    assert ask(Query("deep", Truth(one * one == 3))).status is Status.UNSAT
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device, kernel_state
-from bounceproof.models.request import Path
-from bounceproof.solver.answers.check import check_state
+from bounceproof.models.request import Cell, Mapping, Path, Request
+from bounceproof.models.words.word import UNSIGNED_INT, Word
+from bounceproof.solver.answers.check import check_kernel, check_state
 from bounceproof.solver.contract.domain import Domain
 from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.verdict import Finding, Verdict
@@ -77,3 +81,16 @@ def test_holds(name: str, prop: Property, domain: Domain) -> None:
 def test_every_property_is_here() -> None:
     assert {prop for _, prop, _ in BROKEN} == set(Property)
     assert {prop for _, prop, _ in HOLDS} == set(Property)
+
+
+class _AsksForNothing(BuiltinKernel):
+    def mapping(self, cell: Cell, request: Request) -> Mapping:
+        nothing = Word(0, UNSIGNED_INT)
+        return replace(super().mapping(cell, request), nslots=nothing)
+
+
+def test_a_search_for_no_slot_ends_at_a_slot_that_is_taken() -> None:
+    """The loop takes what has at least ``nslots`` free, which 0 is."""
+    model = _AsksForNothing(kernel_state("v6.1.192"))
+    found = check_kernel(model, DIRECT_4K, [Property.HALTS], 60.0).findings[0]
+    assert found.verdict is Verdict.HOLDS

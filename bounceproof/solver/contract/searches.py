@@ -152,7 +152,7 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
 
     Every visited slot can be blocked and still leave ``nslots`` free slots elsewhere,
     unless the area is one slot set and all of it is asked for: then it is empty, as a
-    transient pool is.
+    transient pool is.  Where no slot is asked for, one that is taken will do.
     A counted loop ends: each step counts at least one, and the stride is not 0.
     Source: the do/while loops of find_slots() and swiotlb_do_find_slots(),
     kernel/dma/swiotlb.c.
@@ -176,6 +176,7 @@ def halts_broken(model: KernelModel, cell: Cell, space: Variables) -> Truth:
             continue
         search = _search(case, mapping, pool)
         blocked = search.visits().endless & (mapping.nslots <= slots) & ~whole
+        blocked = blocked & mapping.nslots.ne(0)
         empty = search_areas(case, mapping, pool, space.areas).endless
         endless = endless | (case.guard & (blocked | empty))
     return mapping.bounced & endless

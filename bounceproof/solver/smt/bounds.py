@@ -21,17 +21,24 @@ _known: dict[int, tuple[Term, int]] = {}
 
 def upper_bound(term: Term) -> int:
     """The largest unsigned value that ``term`` may have, or a larger number."""
-    key = key_of(term)
-    held = _known.get(key)
+    held = _known.get(key_of(term))
     if held is not None:
         return held[1]
     if len(_known) >= _MOST_KEPT:
         _known.clear()
-    top: int = (1 << bits_of(term)) - 1
-    rule = _RULES.get(kind_of(term))
-    bound = top if rule is None else min(top, rule(term, top))
-    _known[key] = term, bound
-    return bound
+    todo = [term]
+    while todo:
+        part = todo[-1]
+        rule = _RULES.get(kind_of(part))
+        below = () if rule is None else parts_of(part)
+        open_ = [p for p in below if bits_of(p) and key_of(p) not in _known]
+        if open_:
+            todo.extend(open_)
+            continue
+        top: int = (1 << bits_of(part)) - 1
+        bound = top if rule is None else min(top, rule(part, top))
+        _known[key_of(todo.pop())] = part, bound
+    return _known[key_of(term)][1]
 
 
 def _numeral(term: Term, top: int) -> int:

@@ -126,7 +126,7 @@ def _asked(name: str, question: z3.BoolRef, seconds: float) -> Answer:
         if answer.status is not Status.UNKNOWN or seconds <= SOON:
             return answer
         seconds -= SOON
-    plainer = plain(question)
+    plainer = _plainer(question)
     for theirs, ours in _turns(seconds):
         answered = _after(name, question, plainer, theirs)
         if answered is not None:
@@ -136,6 +136,14 @@ def _asked(name: str, question: z3.BoolRef, seconds: float) -> Answer:
             if answer.status is not Status.UNKNOWN:
                 return answer
     return Answer(Status.UNKNOWN, reason=f"{name}: timeout")
+
+
+def _plainer(question: z3.BoolRef) -> z3.BoolRef:
+    """The question in plainer words, or as it is where it goes too deep for that."""
+    try:
+        return plain(question)
+    except RecursionError:
+        return question
 
 
 def _turns(seconds: float) -> list[tuple[float, float]]:

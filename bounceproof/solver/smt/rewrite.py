@@ -152,6 +152,8 @@ class _Plain:
     def _sum(self, term: Term) -> Sum:
         held = self._sums.get(key_of(term))
         if held is None:
+            for part in parts_of(term):
+                self._prepare(part)
             rule = _SUMS.get(kind_of(term))
             made = rule(self, term) if rule else None
             held = term, self._other(term) if made is None else made
