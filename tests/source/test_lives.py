@@ -253,3 +253,19 @@ def test_what_a_release_leaves_in_free_slots_is_not_overlooked() -> None:
     assert asked(kernel(*PADDED, TOLD, WIPED), Property.RETURNED).verdict is (
         Verdict.HOLDS
     )
+
+
+def test_a_fault_in_the_last_slots_of_a_large_pool_is_asked_about() -> None:
+    """A pool below 4 GiB has up to 2^21 slots, however many areas share them."""
+    here = "if (n > left)\n\t\tn = left;"
+    change = SWIOTLB, here, f"if (k == 1500000)\n\t\tn--;\n\t{here}"
+    found = asked(kernel(change), Property.CLEAN, Path.DIRECT)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "start_index 0x16e360" in (found.reason or "")
+
+
+def test_slots_beyond_those_asked_about_are_unknown() -> None:
+    pool = {"nslabs": 1 << 22, "nareas": 4, "pool_start": 1 << 33}
+    found = asked(kernel(), Property.CLEAN, Path.DIRECT, **pool)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "from 2097152 on" in (found.reason or "")

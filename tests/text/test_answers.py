@@ -40,7 +40,7 @@ Fixed, each with the smallest request that broke v6.6:
 """
 ASKED = """
 Asked of nvme: 4K/16K/64K pages; any page-aligned pool below 4 GiB; areas
-of whole slot sets, up to 1048576 slots; any nareas; any start_index;
+of whole slot sets, up to 2097152 slots; any nareas; any start_index;
 orig_addr multiples of 4 below 2^48; size 200704.
 Left out: path iommu: v5.10.223 does not bounce in dma-iommu
 Left out: path link: v5.10.223 has no dma_iova_link()
@@ -54,7 +54,7 @@ Domain:
   min align mask     0xfff
   seg boundary mask  0xffffffff
   pool start         any page-aligned pool below 4 GiB
-  nslabs             areas of whole slot sets, up to 1048576 slots
+  nslabs             areas of whole slot sets, up to 2097152 slots
   nareas             any
   start index        any
   orig addr          multiples of 4 below 2^48

@@ -10,7 +10,13 @@ from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE, SLOT_SET_BYTES
 from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.formulas.outcome import cases
-from bounceproof.models.formulas.search import Area, NoClosedForm, NoSearchRule, Search
+from bounceproof.models.formulas.search import (
+    Area,
+    NoClosedForm,
+    NoSearchRule,
+    NotRead,
+    Search,
+)
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -38,6 +44,8 @@ from bounceproof.solver.smt.minimum import Point
 LEFT_OVER = 0xA5
 """What an earlier mapping left in the pool, where a history starts."""
 LARGEST_HISTORY_BYTES = 1 << 30
+MOST_SLOTS_RUN = 1 << 18
+"""Slots of a pool that a tree's own code sets up in half a minute."""
 FULL_STARTS = (1 << 32, 1 << 34)
 FILLER_STARTS = (1 << 44, 1 << 45)
 HISTORIES = frozenset(
@@ -145,7 +153,11 @@ def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
 def outcome_of(
     prop: Property, model: KernelModel, cell: Cell, point: Point
 ) -> dict[str, Any]:
-    """What the simulator says of ``point``."""
+    """What the simulator says of ``point``; NotRead for a pool that a tree's own code
+    takes minutes to set up."""
+    if isinstance(model, RunsItself) and _slots(point) > MOST_SLOTS_RUN:
+        told = ", ".join(f"{name} {value:#x}" for name, value in point.items())
+        raise NotRead(f"a pool of more than {MOST_SLOTS_RUN} slots is not run: {told}")
     request = single_request(cell, point)
     taken = taken_slots(prop, model, cell, point)
     if isinstance(model, RunsItself):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bounceproof.models.constants import MAX_AREA_SLOTS
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.request import Cell
 from bounceproof.solver.contract.properties import Property, others_touched
@@ -37,6 +38,9 @@ class OwnSlots:
         """``found``, or unknown where it holds of a mapping that is alone."""
         if found.prop not in _ASKED or found.verdict is not Verdict.HOLDS:
             return found
+        reason = _beyond(wanted, self._model)
+        if reason is not None:
+            return replace(found, verdict=Verdict.UNKNOWN, reason=reason)
         for cell, limit in wanted.cells:
             reason = self._reason(wanted, cell, limit)
             if reason is not None:
@@ -60,3 +64,11 @@ class OwnSlots:
             told = "that mappings leave each other's slots alone is not proved"
             self._known[cell] = None if proved else told + why
         return self._known[cell]
+
+
+def _beyond(wanted: Hunt, model: object) -> str | None:
+    """Why a pool is larger than what a tree's mappings are asked in; None for none."""
+    nslabs = wanted.domain.nslabs
+    if not isinstance(model, SourceKernel) or (nslabs or 0) <= MAX_AREA_SLOTS:
+        return None
+    return f"slots of the pool from {MAX_AREA_SLOTS} on are not asked about"
