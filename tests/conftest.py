@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bounceproof.cli.main import main
+from tests.schemas import validate
 
 MACHINE = [
     "--page-size",
@@ -33,13 +34,17 @@ MACHINE = [
 class Result:
     """What a command printed and its exit code."""
 
+    command: str
     code: int
     out: str
     err: str
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        """What was printed, which the schema of its command allows."""
+        value = json.loads(self.out)
+        validate(self.command, value)
+        return value
 
 
 Run = Callable[..., Result]
@@ -60,7 +65,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
             main(list(arguments))
         captured = capfd.readouterr()
         code = ended.value.code
-        return Result(code if isinstance(code, int) else 1, captured.out, captured.err)
+        code = code if isinstance(code, int) else 1
+        return Result(arguments[0], code, captured.out, captured.err)
 
     return command
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
     "devices": "List the built-in devices.",
+    "schema": "Print the JSON Schema of a command's answer.",
 }
 INTERRUPTED = 130
 

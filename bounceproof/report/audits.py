@@ -12,6 +12,7 @@ from bounceproof.audit.run import Line
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.report.checks import finding_json
 from bounceproof.report.formats import Answer
+from bounceproof.report.judged import about
 from bounceproof.report.text import counted, short_size, width, wrap
 from bounceproof.solver.contract import verdict
 from bounceproof.solver.contract.verdict import Finding, Verdict
@@ -144,10 +145,11 @@ def _json_line(line: Line) -> dict[str, Any]:
 def fields(lines: Sequence[Line]) -> dict[str, Any]:
     """The JSON fields; ``cells`` has what ``check`` says of a property."""
     return {
-        "verdict": overall(lines).value,
+        "verdict": overall(lines).shown,
         "counts": counts(lines),
         "stored": sum(line.stored for line in lines),
         "cells": [_json_line(line) for line in lines],
+        **about(()),
     }
 
 

@@ -92,7 +92,7 @@ def fields(results: Sequence[Result]) -> dict[str, Any]:
         "statement": STATEMENT,
         "assumed": ASSUMED,
         "kernels": kernels,
-        **about(()),
+        **about(_model(result) for result in results),
     }
 
 

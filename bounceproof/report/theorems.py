@@ -43,7 +43,7 @@ def _theorem_json(result: Theorems, theorem: Theorem) -> dict[str, Any]:
     finding, example = theorem.finding, theorem.finding.counterexample
     return {
         "property": finding.prop.value,
-        "verdict": finding.verdict.value,
+        "verdict": finding.verdict.shown,
         "counterexample": _request(result, theorem),
         "confirmed": finding.confirmed,
         "minimum": None if example is None else example.minimum,

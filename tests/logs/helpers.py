@@ -14,6 +14,7 @@ from click.testing import Result as Ran
 from bounceproof.cli.main import main
 from bounceproof.logs.explain import Asked, Explanation, explain
 from bounceproof.logs.read.scan import Message, Scan, scan_log
+from tests.schemas import validate
 
 FULL = (
     "nvme 0000:00:01.0: swiotlb buffer is full (sz: 262144 bytes),"
@@ -52,7 +53,9 @@ def invoke(arguments: list[str], log: str | bytes = "") -> Ran:
 def run_json(log: str | bytes, *options: str) -> Any:
     result = invoke(["-", "--json", *options], log)
     assert result.exit_code == 0, result.output
-    return json.loads(result.output)
+    value = json.loads(result.output)
+    validate("explain", value)
+    return value
 
 
 def run_text(log: str | bytes, *options: str) -> tuple[int, str]:
