@@ -12,7 +12,7 @@ import click
 
 from bounceproof.cli.streams import say
 from bounceproof.errors import InputError
-from bounceproof.report.formats import Answer, Output, formats_of, render
+from bounceproof.report.formats import FORMATS, Answer, Output, formats_of, render
 
 if TYPE_CHECKING:
     from bounceproof.report.progress import StatusLine
@@ -25,7 +25,7 @@ def output_options(name: str, *, details: bool = False) -> Callable[[F], F]:
 
     ``details``: and ``--verbose``.  The command gets an ``output``.
     """
-    short = [kind for kind in formats_of(name) if kind != "text"]
+    short = [kind for kind in formats_of(name) if FORMATS[kind].short]
 
     def decorate(command: F) -> F:
         @wraps(command)

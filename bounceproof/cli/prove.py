@@ -73,5 +73,6 @@ def prove(
     domain, asked = domain_of([base, model], options), properties_of(properties)
     with waiting() as watch:
         result = prove_kernel(base, model, domain, asked, timeout, watch)
-    show(proofs.answer(result), output)
-    return regression_exit_code(result) if fail_on == "regression" else result.exit_code
+    regressions = fail_on == "regression"
+    show(proofs.answer(result, regressions), output)
+    return regression_exit_code(result) if regressions else result.exit_code

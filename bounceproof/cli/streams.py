@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from bounceproof.errors import BounceproofError, InputError, OutputError, PipeClosed
+from bounceproof.report.text import printable
 
 
 def keep_descriptors() -> None:
@@ -35,10 +36,14 @@ def require_output() -> None:
 
 
 def say(text: str) -> None:
-    """Print ``text`` and a line's end.  Raises OutputError or PipeClosed."""
+    """Print ``text`` and a line's end.  Raises OutputError or PipeClosed.
+
+    Control characters, as names of files may have them, are shown and not sent.
+    """
     require_output()
     encoding = sys.stdout.encoding or "utf-8"
-    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    plain = "\n".join(printable(line) for line in text.split("\n"))
+    shown = plain.encode(encoding, "backslashreplace").decode(encoding)
     try:
         sys.stdout.write(f"{shown}\n")
         sys.stdout.flush()
@@ -61,7 +66,7 @@ def complain(text: str) -> None:
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):
-        sys.stderr.write(f"bounceproof: {text}\n")
+        sys.stderr.write(f"bounceproof: {printable(text)}\n")
         sys.stderr.flush()
 
 

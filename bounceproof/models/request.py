@@ -256,6 +256,33 @@ class RunsItself(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line (from 1) of a file of the tree, and ``what`` happens there."""
+
+    file: str
+    line: int
+    what: str
+
+
+@runtime_checkable
+class SaysWhereItBreaks(Protocol):
+    """A kernel that can say at which lines of its code a property breaks."""
+
+    def breaks_at(
+        self,
+        prop: str,
+        cell: Cell,
+        numbers: Dictionary[str, int],
+        taken: list[tuple[int, int]],
+    ) -> tuple[Place, ...]:
+        """Lines that the request leads to, the one where ``prop`` breaks first.
+
+        Arguments as of :meth:`RunsItself.run_numbers`.
+        """
+        ...
+
+
 @runtime_checkable
 class Doubtful(Protocol):
     """A kernel that can be asked although nothing is proved of what it leaves alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bounceproof.audit.cells import Unit
 from bounceproof.audit.run import Line
@@ -16,6 +16,9 @@ from bounceproof.report.judged import about
 from bounceproof.report.text import counted, short_size, width, wrap
 from bounceproof.solver.contract import verdict
 from bounceproof.solver.contract.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from bounceproof.report.machine.cases import Cases
 
 _HEAD = ("kernel", "property", "device", "page", "path", "limit", "verdict")
 _LAST = "smallest"
@@ -155,11 +158,18 @@ def fields(lines: Sequence[Line]) -> dict[str, Any]:
 
 def answer(lines: Sequence[Line], table: Table) -> Answer:
     """``audit`` in any format; of the text, what follows the lines of ``table``."""
+
+    def cases() -> Cases:
+        from bounceproof.report.machine.cases import of_audit
+
+        return of_audit(lines)
+
     return Answer(
         "audit",
         lambda: fields(lines),
         lambda verbose: "\n".join([*table.legend(), summary(lines)]),
         lambda: as_markdown(lines),
+        cases,
     )
 
 

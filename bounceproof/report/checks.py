@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsItself
@@ -38,6 +38,9 @@ from bounceproof.solver.contract.verdict import (
     Verdict,
 )
 from bounceproof.solver.counterexample.confirm import single_request
+
+if TYPE_CHECKING:
+    from bounceproof.report.machine.cases import Cases
 
 _FACTS = 3
 """Verdicts other than holds that the table names for a property, at most."""
@@ -287,6 +290,15 @@ def as_text(result: Checked, verbose: bool = False) -> str:
 
 def answer(result: Checked) -> Answer:
     """``check`` in any format."""
+
+    def cases() -> Cases:
+        from bounceproof.report.machine.cases import of_check
+
+        return of_check(result)
+
     return Answer(
-        "check", lambda: fields(result), lambda verbose: as_text(result, verbose)
+        "check",
+        lambda: fields(result),
+        lambda verbose: as_text(result, verbose),
+        cases=cases,
     )

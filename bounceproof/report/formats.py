@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bounceproof.report.machine.cases import Cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +20,15 @@ class Answer:
     """What a command found, not yet printed.
 
     ``fields``: its JSON fields.  ``text``: the text for people, with every detail where
-    its argument is true.  ``markdown``: its tables, of a command that has any.  Each is
-    made when a format asks for it.
+    its argument is true.  ``markdown``: its tables, of a command that has any.
+    ``cases``: its questions one by one.  Each is made when a format asks for it.
     """
 
     command: str
     fields: Callable[[], dict[str, Any]]
     text: Callable[[bool], str]
     markdown: Callable[[], str] | None = None
+    cases: Callable[[], Cases] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to print answers; ``commands`` where not every command has it."""
+    """A way to print answers; ``commands`` where not every command has it.
+
+    ``short``: there is an option of its own beside ``--format``.
+    """
 
     name: str
     render: Callable[[Answer, Output], str]
     commands: tuple[str, ...] | None = None
+    short: bool = False
 
     def serves(self, command: str) -> bool:
         """Whether ``command`` can be asked for this format."""
@@ -63,12 +71,41 @@ def _markdown(answer: Answer, output: Output) -> str:
     return answer.markdown()
 
 
+def _cases(answer: Answer) -> Cases:
+    if answer.cases is None:
+        raise ValueError(f"{answer.command} has no cases")
+    return answer.cases()
+
+
+def _sarif(answer: Answer, output: Output) -> str:
+    from bounceproof.report.machine.sarif import sarif
+
+    return sarif(_cases(answer))
+
+
+def _junit(answer: Answer, output: Output) -> str:
+    from bounceproof.report.machine.junit import junit
+
+    return junit(_cases(answer))
+
+
+def _ktap(answer: Answer, output: Output) -> str:
+    from bounceproof.report.machine.ktap import ktap
+
+    return ktap(_cases(answer))
+
+
+_ASKED = ("check", "prove", "audit")
+
 FORMATS = {
     kind.name: kind
     for kind in (
         Format("text", _text),
-        Format("json", _json),
-        Format("markdown", _markdown, ("audit",)),
+        Format("json", _json, short=True),
+        Format("markdown", _markdown, ("audit",), short=True),
+        Format("sarif", _sarif, _ASKED),
+        Format("junit", _junit, _ASKED),
+        Format("ktap", _ktap, _ASKED),
     )
 }
 

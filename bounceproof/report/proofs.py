@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bounceproof.report.checks import (
     broken_lines,
@@ -27,6 +27,9 @@ from bounceproof.report.text import short_size, table, title, wrap
 from bounceproof.solver.answers.changes import Change, Changed, changes
 from bounceproof.solver.answers.prove import Proved
 from bounceproof.solver.contract.verdict import CellVerdict, Finding, Verdict
+
+if TYPE_CHECKING:
+    from bounceproof.report.machine.cases import Cases
 
 _SECTIONS = {
     Change.REGRESSED: "Regressed",
@@ -274,8 +277,17 @@ def as_text(result: Proved, verbose: bool = False) -> str:
     return "\n".join([*lines, *tool_text([kernel])])
 
 
-def answer(result: Proved) -> Answer:
-    """``prove`` in any format."""
+def answer(result: Proved, regressions: bool = False) -> Answer:
+    """``prove`` in any format; ``regressions``: nothing else is a failure."""
+
+    def cases() -> Cases:
+        from bounceproof.report.machine.cases import of_prove
+
+        return of_prove(result, regressions)
+
     return Answer(
-        "prove", lambda: fields(result), lambda verbose: as_text(result, verbose)
+        "prove",
+        lambda: fields(result),
+        lambda verbose: as_text(result, verbose),
+        cases=cases,
     )

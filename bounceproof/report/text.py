@@ -25,6 +25,29 @@ def width() -> int:
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), WIDTH)
 
 
+def printable(text: str) -> str:
+    """``text`` with what is no printable character shown as ``\\x1b`` is.
+
+    Names of files and subjects of mails may have anything in them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else _ESCAPED.get(c) or _escape(c) for c in text
+    )
+
+
+_ESCAPED = {"\t": "  "}
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    wide = 2 if code <= 0xFF else 4 if code <= 0xFFFF else 8
+    return f"\\{'xuU'[(wide > 2) + (wide > 4)]}{code:0{wide}x}"
+
+
 def size_text(size: int) -> str:
     """A size with its unit where it is a whole number of one: ``252 KiB``."""
     if size == SIZE_MAX:

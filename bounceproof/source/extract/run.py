@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell, Path, Request
@@ -55,7 +56,9 @@ class Run:
 
 
 class Runner:
-    """Runs mappings of one cell on pools of one layout."""
+    """Runs mappings of one cell on pools of one layout, on machines ``made`` so."""
+
+    made: ClassVar[type[Machine]] = Machine
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Runner:
                 u64(pool.start), pool.nslabs, pool.nareas, u64(pool.seg_boundary_mask)
             )
             self._prepared.clear()
-            self._prepared[key] = Machine(self._program, self._cell, layout)
+            self._prepared[key] = self.made(self._program, self._cell, layout)
         return self._prepared[key]
 
     def run(self, orig_addr: int, size: int, pool: PoolNumbers) -> Run:

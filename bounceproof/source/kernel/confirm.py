@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bounceproof.models.request import Cell, Path
+from bounceproof.models.request import Cell, Path, Place
 from bounceproof.source.extract.run import PoolNumbers, Run
 from bounceproof.source.kernel.history import run_tree_history
 from bounceproof.source.kernel.kernel import SourceKernel
+from bounceproof.source.kernel.places import Asked, places
 
 OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
 
@@ -53,6 +54,30 @@ class TreeKernel(SourceKernel):
         if cell.path is Path.LINK and outcome["ok"] and not _mappable(cell, run):
             outcome |= {"ok": False, "slot": None, "tlb_addr": None}
         return outcome
+
+    def breaks_at(
+        self,
+        prop: str,
+        cell: Cell,
+        numbers: Mapping[str, int],
+        taken: list[tuple[int, int]],
+    ) -> tuple[Place, ...]:
+        """See :class:`bounceproof.models.request.SaysWhereItBreaks`."""
+        program = self.program(cell.page_size)
+        entry = self.entry(cell.path, cell.page_size)
+        if entry is None:
+            return ()
+        pool, search = pool_numbers(numbers, taken), self.reader(cell.page_size).search
+        asked = Asked(
+            cell,
+            entry,
+            search.function,
+            self.geometry(cell.page_size),
+            numbers["orig_addr"],
+            numbers["size"],
+            pool,
+        )
+        return places(program, asked, prop)
 
     def run_history(
         self, machine: Mapping[str, Any], ops: list[dict[str, Any]]
