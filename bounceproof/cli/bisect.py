@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bounceproof.cli.help import INPUT, OURS, ending
-from bounceproof.cli.options import request_options, timeout_option
+from bounceproof.cli.options import page_zero_option, request_options, timeout_option
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     PROPERTIES,
@@ -32,6 +32,7 @@ from bounceproof.report.formats import Output
 @click.argument("good")
 @click.argument("bad")
 @request_options
+@page_zero_option
 @timeout_option
 @output_options("bisect")
 def bisect(

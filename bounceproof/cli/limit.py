@@ -10,6 +10,7 @@ import click
 from bounceproof.cli.help import VERDICTS, ending
 from bounceproof.cli.options import (
     NUMBER,
+    page_zero_option,
     pool_kind_option,
     request_options,
     timeout_option,
@@ -32,6 +33,7 @@ from bounceproof.report.formats import Output
 @pool_kind_option
 @click.option("--size-step", type=NUMBER, help="Sizes are multiples of this.")
 @click.option("--addr-step", type=NUMBER, help="Addresses too.")
+@page_zero_option
 @timeout_option
 @output_options("limit")
 def limit(

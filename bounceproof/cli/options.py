@@ -142,6 +142,15 @@ def request_options(command: F) -> F:
     )(command)
 
 
+def page_zero_option(command: F) -> F:
+    """Add ``--page-zero``."""
+    return click.option(
+        "--page-zero",
+        is_flag=True,
+        help="Ask about buffers in the first page of memory too, which no driver has.",
+    )(command)
+
+
 def pool_kind_option(command: F) -> F:
     """Add ``--pool-kind``."""
     return click.option(

@@ -14,6 +14,7 @@ from bounceproof.cli.options import (
     device_of,
     no_granule,
     option_error,
+    page_zero_option,
     timeout_option,
 )
 from bounceproof.models.contract import Property
@@ -40,6 +41,7 @@ def question_options(command: F) -> F:
         ),
         click.option("--size-step", type=NUMBER, help="Sizes are multiples of this."),
         click.option("--addr-step", type=NUMBER, help="Addresses too."),
+        page_zero_option,
         timeout_option,
     ]
     for option in reversed(options):

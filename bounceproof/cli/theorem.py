@@ -6,7 +6,12 @@ from __future__ import annotations
 import click
 
 from bounceproof.cli.help import VERDICTS, ending
-from bounceproof.cli.options import NUMBER, device_of, timeout_option
+from bounceproof.cli.options import (
+    NUMBER,
+    device_of,
+    page_zero_option,
+    timeout_option,
+)
 from bounceproof.cli.output import output_options, show, waiting
 from bounceproof.cli.questions import (
     PROPERTIES,
@@ -33,6 +38,7 @@ DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 @click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes; all if left out.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
+@page_zero_option
 @timeout_option
 @output_options("theorem")
 def theorem(
@@ -41,6 +47,7 @@ def theorem(
     page_size: int | None,
     granule: int | None,
     min_align_mask: int | None,
+    page_zero: bool,
     timeout: float,
     output: Output,
 ) -> int:
@@ -72,6 +79,7 @@ def theorem(
         page_size=page_size,
         granule=granule,
         min_align_mask=min_align_mask,
+        page_zero=page_zero,
     )
     try:
         for model in models:

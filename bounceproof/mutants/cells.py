@@ -49,6 +49,7 @@ def domains() -> tuple[Domain, ...]:
     :data:`MASKS`, coherent allocations too.  Everything else of a request ranges.
 
     No decision point touches the segment boundary, so PCI's stands for every one.
+    The first page is asked about too, as one decision point is about address 0.
     """
     nvme = device("nvme")
     generic = replace(device("generic"), seg_boundary_mask=PCI_SEG_BOUNDARY)
@@ -56,4 +57,4 @@ def domains() -> tuple[Domain, ...]:
     found = [Domain(nvme, p, g, path) for p, path, g in dict.fromkeys(shapes)]
     for mask in MASKS:
         found += [Domain(generic, p, g, path, mask) for p, path, g in _GENERIC]
-    return tuple(found)
+    return tuple(replace(domain, page_zero=True) for domain in found)

@@ -83,6 +83,7 @@ def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
         "violation": None if violation is None else violation.text,
         "confirmed": finding.confirmed,
         "minimum": None if example is None else example.minimum,
+        "every_start_index": None if example is None else example.every_index,
         "message": None
         if example is None or fields is None
         else kernel_line(fields, fields, example.taken),
@@ -184,7 +185,8 @@ def smallest(kernel: KernelModel, finding: Finding, prefix: str = "") -> str:
     if example.cell.pool_kind is PoolKind.TRANSIENT:
         pool = f"transient pool at {point['pool_start']:#x}"
     else:
-        pool = f"start index {point['start_index']}"
+        one = f"start index {point['start_index']}"
+        pool = "every start index" if example.every_index else one
     parts = [f"{at} (limit {example.limit}), {pool}"]
     parts += [violation.text] if violation is not None else []
     if example.outcome["sz"] is not None:
@@ -240,7 +242,8 @@ def counterexample_text(model: KernelModel, finding: Finding) -> list[str]:
     at = f"{point['size']} bytes at {point['orig_addr']:#x}"
     why = f": {violation.text}" if violation is not None else ""
     lines = ["", wrap(_seen(model, finding, example), "  ")]
-    lines += [wrap(f"{at}{why}", "  "), ""]
+    index = ", from every start index" if example.every_index else ""
+    lines += [wrap(f"{at}{index}{why}", "  "), ""]
     request = single_request(example.cell, point).fields()
     more = Extras(example.taken, example.history, violation)
     return lines + told(model, example.cell, request, example.outcome, more)

@@ -15,7 +15,11 @@ from bounceproof.report import configurations
 from bounceproof.report.text import short_size, table, wrap
 from bounceproof.solver.answers.check import Checked
 from bounceproof.solver.contract.domain import Domain
-from bounceproof.solver.contract.properties import applies
+from bounceproof.solver.contract.properties import (
+    Property,
+    applies,
+    refuses_every_request,
+)
 from bounceproof.solver.contract.verdict import NO_REQUEST
 
 
@@ -76,7 +80,16 @@ def _left_out(checked: Checked) -> list[tuple[str, str]]:
         if without:
             names = ", ".join(prop.value for prop in without)
             found.append((f"path {path}: {names}", "not asked on this path"))
-    return found
+    return [*found, *_refused(checked)]
+
+
+def _refused(checked: Checked) -> list[tuple[str, str]]:
+    """What ``fits`` leaves out: masks that the kernel refuses for every request."""
+    asked = any(finding.prop is Property.FITS for finding in checked.findings)
+    above = (c for c in checked.cells if c.min_align_mask >= c.granule)
+    if not asked or not any(refuses_every_request(checked.model, c) for c in above):
+        return []
+    return [("fits of masks above the granule", "every such mapping is refused")]
 
 
 def cell_text(cell: Cell) -> str:
@@ -115,8 +128,10 @@ def domain_json(asked: Asked) -> dict[str, Any]:
         "size_step": domain.size_step or device.size_step,
         "addr_step": domain.addr_step or device.addr_step,
         "pool_kind": domain.pool_kind.value,
+        "page_zero": domain.page_zero,
     }
-    ranges = {n: t for n, t in _ranges(fields, domain).items() if fields[n] is None}
+    known = _ranges(fields, asked).items()
+    ranges = {name: text for name, text in known if fields[name] is None}
     left_out = [f"{what}: {why}" for what, why in asked.left_out]
     return {**fields, "ranges": ranges, "left_out": left_out}
 
@@ -126,18 +141,36 @@ def _sizes(fixed: int | None, found: Iterable[int]) -> list[int]:
     return [fixed] if fixed is not None else sorted(set(found))
 
 
-def _ranges(fields: dict[str, Any], domain: Domain) -> dict[str, str]:
+def _ranges(fields: dict[str, Any], asked: Asked) -> dict[str, str]:
     """What each field that can be left open ranges over."""
+    domain, paths = asked.domain, {cell.path for cell in asked.cells}
     free = {
         "seg_boundary_mask": "any 2^k - 1",
         "pool_start": "any page-aligned pool below 4 GiB",
         "nslabs": f"areas of whole slot sets, up to {MAX_AREA_SLOTS} slots",
         "nareas": "any",
         "start_index": "any",
-        "orig_addr": f"multiples of {fields['addr_step']} below 2^{MAX_PHYS_BITS}",
-        "size": f"multiples of {fields['size_step']} up to the limit",
+        "orig_addr": _addresses(fields["addr_step"], domain.page_zero, paths),
+        "size": _lengths(fields["size_step"], paths),
     }
     return free | _ranges_of(domain)
+
+
+def _addresses(step: int, page_zero: bool, paths: set[Path]) -> str:
+    """The buffers asked about; a coherent allocation has none."""
+    if paths == {Path.ALLOC}:
+        return "none"
+    where = "" if page_zero else ", none in page 0"
+    beside = " (path alloc: no buffer)" if Path.ALLOC in paths else ""
+    return f"multiples of {step} below 2^{MAX_PHYS_BITS}{where}{beside}"
+
+
+def _lengths(step: int, paths: set[Path]) -> str:
+    """The sizes asked about; a coherent allocation is of whole pages."""
+    if paths == {Path.ALLOC}:
+        return "whole pages up to the limit"
+    beside = " (path alloc: whole pages)" if Path.ALLOC in paths else ""
+    return f"multiples of {step} up to the limit{beside}"
 
 
 def _ranges_of(domain: Domain) -> dict[str, str]:
@@ -178,10 +211,13 @@ def _masks(masks: list[int]) -> str:
     return ", ".join(f"{mask:#x}" for mask in masks) or "none"
 
 
+_NO_ROW = ("pool_kind", "page_zero", "ranges", "left_out")
+
+
 def domain_text(asked: Asked) -> list[str]:
     """What the verdicts speak about, and what they do not, field by field."""
     facts = domain_json(asked)
-    names = [n for n in facts if n not in ("pool_kind", "ranges", "left_out")]
+    names = [n for n in facts if n not in _NO_ROW]
     rows = [(n.replace("_", " "), _value(facts, n)) for n in names]
     if asked.domain.pool_kind is not PoolKind.DEFAULT:
         rows.append(("pool kind", _kind(asked.domain.pool_kind)))

@@ -19,8 +19,8 @@ from bounceproof.solver.limits.theorem import CONDITIONS, Side, Theorem, Theorem
 STATEMENT = (
     "For every granule G of 2 KiB or more and every min_align_mask m = 2^k - 1 below "
     "G, every request that an untrusted device sends through dma-iommu, of any size "
-    "within dma_max_mapping_size(), any address, pool and start index, keeps the "
-    "property."
+    "within dma_max_mapping_size(), any address from the second page on, any pool and "
+    "start index, keeps the property."
 )
 
 

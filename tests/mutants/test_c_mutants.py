@@ -78,7 +78,7 @@ def test_the_unchanged_tree_is_judged_as_check_does() -> None:
     truths = Judged(kernel, Compiler(kernel)).truths(1)
     for where, truth in zip(CELLS, truths, strict=True):
         granule = where.granule if where.path.has_granule else None
-        domain = Domain(NVME, where.page_size, granule, where.path)
+        domain = Domain(NVME, where.page_size, granule, where.path, page_zero=True)
         for finding in check_kernel(kernel, domain, list(Property), 60).findings:
             assert truth.sure(finding.prop) == (finding.verdict == "broken"), where
 
@@ -117,7 +117,7 @@ def answered(case: Case, cell: int, prop: str) -> Outcome:
     """How the answer to one question stands beside the compiled code."""
     where, kernel = CELLS[cell], c_sample.kernel(c_sample.drawn()[case.number])
     granule = where.granule if where.path.has_granule else None
-    domain = Domain(NVME, where.page_size, granule, where.path)
+    domain = Domain(NVME, where.page_size, granule, where.path, page_zero=True)
     signal.signal(signal.SIGALRM, _late)
     signal.alarm(SECONDS)
     try:

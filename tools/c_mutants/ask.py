@@ -102,7 +102,7 @@ def warm(tree: str, cells: Sequence[Where]) -> None:
     model = model_of(tree, (), ())
     for where in cells:
         granule = where.granule if where.path.has_granule else None
-        domain = Domain(NVME, where.page_size, granule, where.path)
+        domain = Domain(NVME, where.page_size, granule, where.path, page_zero=True)
         with suppress(SourceError):
             check_kernel(model, domain, list(Property), SECONDS)
     gc.collect()

@@ -168,4 +168,5 @@ def _order(part: Finding) -> tuple[int, ...]:
     if part.counterexample is None:
         return ()
     point = part.counterexample.point
-    return tuple(point[name] for name in LEADING)
+    size, *rest = (point[name] for name in LEADING)
+    return size, not part.counterexample.every_index, *rest

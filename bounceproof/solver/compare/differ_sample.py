@@ -53,7 +53,7 @@ def _addresses(rng: np.random.Generator, domain: Domain, cell: Cell) -> Column:
     high = rng.integers(0, 1 << (MAX_PHYS_BITS - 24), COUNT) << 23
     low = rng.integers(0, 1 << 17, COUNT)
     drawn = _mixed(rng, high + low, high + (low >> 11 << 11), high, low, low & 0x7FF, 0)
-    return np.asarray(drawn // step * step)
+    return np.asarray((drawn + domain.first_address(cell)) // step * step)
 
 
 def _pool(
@@ -111,15 +111,18 @@ def sample(
         geometry=space.pool.geometry,
     )
     request = Request(word("orig_addr"), word("size"))
-    valid = _valid(domain, request, pool, max(limits))
+    valid = _valid(domain, cell, request, pool, max(limits))
     return Variables(request, pool, space.nareas, space.areas, valid, {})
 
 
-def _valid(domain: Domain, request: Request, pool: Pool, largest: int) -> Truth:
+def _valid(
+    domain: Domain, cell: Cell, request: Request, pool: Pool, largest: int
+) -> Truth:
     """What :func:`~.contract.domain.variables` requires of a request."""
     end = request.orig_addr + request.size
     valid = (request.size > 0) & (request.size <= Word(largest, U64))
     valid = valid & (end <= Word(1 << MAX_PHYS_BITS, U64))
+    valid = valid & (request.orig_addr >= Word(domain.first_address(cell), U64))
     valid = valid & (pool.start_index < pool.area_nslabs)
     if domain.pool_start is None:
         length = pool.area_nslabs.cast(U64) << pool.geometry.shift

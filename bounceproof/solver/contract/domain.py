@@ -41,7 +41,10 @@ class Domain:
     """What is asked about; None ranges over all that the kernel and device allow.
 
     Sizes and addresses in bytes, ``nslabs`` in slots of the pool, ``start_index`` in
-    slots of an area.
+    slots of an area.  Buffers in the first page are asked about only where
+    ``page_zero`` says so or ``orig_addr`` is fixed: memblock hands none out there, and
+    x86 keeps its low memory to itself (memblock_find_in_range_node(), mm/memblock.c;
+    early_reserve_memory(), arch/x86/kernel/setup.c, v7.3).
     """
 
     device: Device
@@ -60,6 +63,7 @@ class Domain:
     addr_step: int | None = None
     bound: int = 0
     pool_kind: PoolKind = PoolKind.DEFAULT
+    page_zero: bool = False
 
     def paths(self) -> tuple[Path, ...]:
         """The paths asked about; a granule alone asks about dma-iommu."""
@@ -99,6 +103,12 @@ class Domain:
         for granule in sorted(granules, reverse=True):
             for mask in masks:
                 yield Cell(page, granule, path, mask, self.pool_kind)
+
+    def first_address(self, cell: Cell) -> int:
+        """The lowest ``orig_addr`` asked about in ``cell``, in bytes."""
+        if self.page_zero or self.orig_addr is not None or cell.path is Path.ALLOC:
+            return 0
+        return cell.page_size
 
     def boundary(self) -> int | None:
         """The segment boundary mask, or None where it ranges."""
@@ -183,6 +193,9 @@ def _request(b: _Builder, domain: Domain, cell: Cell, limit: int) -> Request:
     size = b.word("size", domain.size, U64, largest.bit_length(), size_step)
     address = b.word("orig_addr", fixed_address, U64, MAX_PHYS_BITS, addr_step)
     b.require((size > 0) & (size <= Word(largest, U64)))
+    first = domain.first_address(cell)
+    if first:
+        b.require(address >= Word(first, U64))
     b.require(address + size <= Word(1 << MAX_PHYS_BITS, U64))
     return Request(address, size)
 

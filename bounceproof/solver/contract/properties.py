@@ -13,10 +13,11 @@ from bounceproof.models.formulas.lifetime import DIRECTIONS, HasLife, Placed
 from bounceproof.models.formulas.outcome import Outcome, misaligned, outcome
 from bounceproof.models.formulas.pools import serving
 from bounceproof.models.formulas.search import NoClosedForm
-from bounceproof.models.request import Cell, KernelModel, Path, PoolKind
+from bounceproof.models.request import Cell, KernelModel, Path, PoolKind, Request
 from bounceproof.models.words.word import (
     FALSE,
     TRUE,
+    U64,
     UNSIGNED_INT,
     Truth,
     Word,
@@ -85,6 +86,17 @@ def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> 
     if isinstance(model, BuiltinKernel) and _refuses_all(cell, space, result):
         return FALSE
     return ~result.ok
+
+
+def refuses_every_request(model: KernelModel, cell: Cell) -> bool:
+    """Whether a built-in state refuses the cell's mask, for any size and address.
+
+    Source: __iommu_dma_map(), drivers/iommu/dma-iommu.c, v6.9.
+    """
+    if not isinstance(model, BuiltinKernel) or cell.path is Path.ALLOC:
+        return False
+    one = Request(Word(cell.page_size, U64), Word(1, U64))
+    return model.mapping(cell, one).refused.raw is True
 
 
 def _refuses_all(cell: Cell, space: Variables, result: Outcome) -> bool:

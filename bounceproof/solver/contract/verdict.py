@@ -91,6 +91,7 @@ class Counterexample:
 
     ``taken`` are the slots in use, as runs of first and last; None for an empty pool.
     ``history`` is the machine and the calls that show it, where one request does not.
+    ``every_index``: it breaks the property from every start index of its pool.
     """
 
     cell: Cell
@@ -100,6 +101,7 @@ class Counterexample:
     minimum: bool
     taken: list[tuple[int, int]] | None = None
     history: dict[str, Any] | None = None
+    every_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)

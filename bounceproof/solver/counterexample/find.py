@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 
 from bounceproof.models.formulas.pools import lies_right
@@ -30,15 +30,9 @@ from bounceproof.solver.contract.verdict import (
     Verdict,
 )
 from bounceproof.solver.counterexample.caveats import narrow
+from bounceproof.solver.counterexample.every_index import Best, prefer_every_index
 from bounceproof.solver.smt.engine import Query, Status, ask
-from bounceproof.solver.smt.minimum import Minimum, Point, minimise, smaller
-
-
-@dataclass(frozen=True, slots=True)
-class _Best:
-    cell: Cell
-    limit: int
-    found: Minimum
+from bounceproof.solver.smt.minimum import Point, minimise, smaller
 
 
 def cells_with_limits(
@@ -71,8 +65,8 @@ def refuted(hunt: Hunt, cell: Cell, limit: int) -> bool:
 
 
 def _search_cell(
-    hunt: Hunt, cell: Cell, limit: int, best: _Best | None
-) -> tuple[CellVerdict, _Best | None]:
+    hunt: Hunt, cell: Cell, limit: int, best: Best | None
+) -> tuple[CellVerdict, Best | None]:
     space = hunt.space(cell, limit)
     name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
     empty = empty_cell(hunt, cell, limit)
@@ -93,7 +87,7 @@ def _search_cell(
         answer = ask(Query(f"{name}: smaller", violation), hunt.seconds)
     if answer.model is not None:
         found = minimise(name, violation, fields, answer.model, hunt.seconds)
-        best = _Best(cell, limit, found)
+        best = Best(cell, limit, found)
     elif answer.status is Status.UNKNOWN and best is not None:
         best = replace(best, found=replace(best.found, proved=False))
     return CellVerdict(cell, limit, Verdict.BROKEN), best
@@ -122,7 +116,7 @@ def _undecided(cells: tuple[CellVerdict, ...]) -> str | None:
 
 
 def _broken_finding(
-    hunt: Hunt, cells: tuple[CellVerdict, ...], best: _Best, started: float
+    hunt: Hunt, cells: tuple[CellVerdict, ...], best: Best, started: float
 ) -> Finding:
     point = best.found.point
     shown = hunt.simulate(best.cell, point)
@@ -138,6 +132,7 @@ def _broken_finding(
         best.found.proved and not undecided,
         shown.taken,
         shown.history,
+        best.every_index,
     )
     return Finding(
         hunt.prop,
@@ -192,7 +187,7 @@ def hunt_where(wanted: Hunt) -> tuple[Finding | None, Open]:
     Raises NotRead where the code of every cell cannot be read.
     """
     started = monotonic()
-    best: _Best | None = None
+    best: Best | None = None
     verdicts: list[CellVerdict] = []
     unread: dict[Cell, NotRead] = {}
     left: Open = {}
@@ -211,12 +206,15 @@ def hunt_where(wanted: Hunt) -> tuple[Finding | None, Open]:
         return None, left
     if unread and len(unread) == len(wanted.cells):
         raise next(iter(unread.values()))
+    if best is not None:
+        broken = [(v.cell, v.limit) for v in verdicts if v.verdict is Verdict.BROKEN]
+        best = prefer_every_index(wanted, best, broken)
     kept = tuple(p for p in wanted.cells if p[0] not in unread and p[0] not in left)
     return found_in(replace(wanted, cells=kept), tuple(verdicts), best, started), left
 
 
 def found_in(
-    wanted: Hunt, cells: tuple[CellVerdict, ...], best: _Best | None, started: float
+    wanted: Hunt, cells: tuple[CellVerdict, ...], best: Best | None, started: float
 ) -> Finding:
     """What verdicts of cells come to, with the best counterexample among them."""
     if best is not None:
