@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Run
 
 CELLS = ["--page-size", "64K", "--path", "direct", "--kernel", "v6.12"]
-BROKEN = [*CELLS, "--property", "aligned", "--property", "halts"]
+BROKEN = [*CELLS, "--property", "fits", "--property", "halts"]
 
 
 @pytest.fixture
@@ -25,9 +25,10 @@ def test_a_line_a_cell_and_what_narrows_it_down(run: Run, store: list[str]) -> N
     assert (result.code, result.err) == (1, "")
     assert result.out.splitlines() == [
         "kernel property device page path   limit verdict  smallest",
-        "v6.12  aligned  nvme   64K  direct 252K  broken   512 at 0x0 [1]",
+        "v6.12  fits     nvme   64K  direct 252K  broken   254464 at 0x10e04 [1]",
         "v6.12  halts    nvme   64K  direct 252K  holds",
-        "[1] only orig_addr 0 breaks it",
+        "[1] only an area of one slot set breaks it: it holds from 256 slots an area",
+        "    on",
         "2 questions: 1 holds, 1 broken; 0 of them from the store",
     ]
     again = run("audit", *BROKEN, *store)
@@ -40,7 +41,7 @@ def test_json_says_of_a_cell_what_check_says(run: Run, store: list[str]) -> None
     assert result["verdict"] == "broken"
     assert result["counts"] == {"holds": 1, "broken": 1, "unknown": 0, "disagree": 0}
     cell = result["cells"][0]
-    asked = run("check", *CELLS[:4], "v6.12", "--property", "aligned", "--json").json
+    asked = run("check", *CELLS[:4], "v6.12", "--property", "fits", "--json").json
     finding = asked["properties"][0]
     assert {name: cell[name] for name in finding if name != "seconds"} == {
         name: finding[name] for name in finding if name != "seconds"
@@ -54,15 +55,16 @@ def test_markdown_has_the_verdicts(run: Run, store: list[str]) -> None:
     assert result.out.splitlines() == [
         "## nvme",
         "",
-        "| kernel | aligned | halts |",
+        "| kernel | fits | halts |",
         "| --- | --- | --- |",
         "| `v6.12` | **broken** in 1 of 1 | holds |",
         "",
-        "| kernel | page | path | limit | aligned | halts |",
+        "| kernel | page | path | limit | fits | halts |",
         "| --- | --- | --- | --- | --- | --- |",
-        "| `v6.12` | 64K | direct | 252K | **broken** from 512 [1] | holds |",
+        "| `v6.12` | 64K | direct | 252K | **broken** from 254464 [1] | holds |",
         "",
-        "* [1] only orig_addr 0 breaks it",
+        "* [1] only an area of one slot set breaks it: it holds from 256 slots an "
+        "area on",
     ]
 
 

@@ -55,7 +55,8 @@ MACHINE = nvme(Path.IOMMU, granule=65536, nslabs=32768, nareas=1)
 
 
 def test_another_address_is_named_where_running_it_shows_it() -> None:
-    wanted = asked("v6.6+nicolin-v1-1", Property.FITS, MACHINE)
+    whole = replace(MACHINE, start_index=1, page_zero=True)
+    wanted = asked("v6.6+nicolin-v1-1", Property.FITS, whole)
     note = remarks(wanted, honest)
     assert note is not None
     assert note.startswith("not only at orig_addr 0: 197120 bytes at 0x4 break it too")
@@ -86,7 +87,7 @@ def test_a_remark_on_dma_direct_names_no_granule() -> None:
 def test_what_is_said_of_all_is_tried_on_one(
     kernel: str, prop: Property, path: Path, field: str, note: str
 ) -> None:
-    wanted = asked(kernel, prop, nvme(path))
+    wanted = asked(kernel, prop, replace(nvme(path), page_zero=True))
     found = remarks(wanted, honest) or ""
     assert note in found
     ordinary = {"orig_addr": 0, "area_nslabs": 128}[field]

@@ -32,16 +32,16 @@ Compared with v6.6:
 
 Regressed, each with the smallest request that v6.6 handles and
 v6.6+will-v3 does not:
-  fits  512 bytes at 0x800 (limit 2097152), start index 0; no slot of the
-        slot set is admissible; sz 65536; iommu, granule 64K, 64K pages,
-        mask 0xfff
+  fits  512 bytes at 0x10800 (limit 2097152), every start index; no slot of
+        the slot set is admissible; sz 65536; iommu, granule 64K, 64K
+        pages, mask 0xfff
 
 Fixed, each with the smallest request that broke v6.6:
 """
 ASKED = """
 Asked of nvme: 4K/16K/64K pages; any page-aligned pool below 4 GiB; areas
 of whole slot sets, up to 2097152 slots; any nareas; any start_index;
-orig_addr multiples of 4 below 2^48; size 200704.
+orig_addr multiples of 4 below 2^48, none in page 0; size 200704.
 Left out: path iommu: v5.10.223 does not bounce in dma-iommu
 Left out: path link: v5.10.223 has no dma_iova_link()
 """
@@ -57,7 +57,7 @@ Domain:
   nslabs             areas of whole slot sets, up to 2097152 slots
   nareas             any
   start index        any
-  orig addr          multiples of 4 below 2^48
+  orig addr          multiples of 4 below 2^48, none in page 0
   size               200704
   size step          512
   addr step          4
