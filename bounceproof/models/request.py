@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.models.reach.rules import Untrusted
 from bounceproof.models.words.word import Truth, Word
 
 
@@ -310,6 +311,15 @@ class RunsHistories(Protocol):
 
         ``machine`` and ``ops`` have every field, the defaults filled in.
         """
+        ...
+
+
+@runtime_checkable
+class MarksUntrusted(Protocol):
+    """A kernel of which it can be told which devices it marks untrusted."""
+
+    def untrusted(self) -> Untrusted | None:
+        """The rule for PCI devices; None where it is no known one."""
         ...
 
 

@@ -19,6 +19,7 @@ from bounceproof.report.judged import (
     proved_text,
     tool_text,
 )
+from bounceproof.report.reach import reach_json, reach_text
 from bounceproof.report.request import (
     Extras,
     kernel_line,
@@ -91,6 +92,7 @@ def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
         "seconds": round(finding.seconds, 3),
         "limit": None if example is None else example.limit,
         "note": finding.note,
+        "reach": reach_json(kernel, finding),
         "cells": [_cell_json(cell) for cell in finding.cells],
     }
 
@@ -210,7 +212,7 @@ def broken_lines(kernel: KernelModel, findings: Iterable[Finding]) -> list[str]:
             reasons.setdefault(finding.reason, []).append(finding.prop.value)
     why = [(several(props), reason) for reason, props in reasons.items()]
     unknown = ["", "Unknown, because:", *table(why)] if why else []
-    return (lines if rows else []) + unknown
+    return (lines if rows else []) + reach_text(kernel, findings) + unknown
 
 
 def _limits(finding: Finding) -> list[tuple[str, ...]]:
@@ -270,7 +272,7 @@ def finding_text(
         lines.append(wrap(f"note: {finding.note}", "  ", "    "))
     if finding.counterexample is None:
         return lines
-    return lines + counterexample_text(model, finding)
+    return lines + counterexample_text(model, finding) + reach_text(model, [finding])
 
 
 def as_text(result: Checked, verbose: bool = False) -> str:

@@ -17,6 +17,7 @@ from bounceproof.report.domain import (
 )
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, label, tool_text
+from bounceproof.report.reach import met
 from bounceproof.report.request import kernel_line, reproduced, with_pool
 from bounceproof.report.text import size_both, size_text, table, title, wrap
 from bounceproof.solver.compare.differ import (
@@ -113,6 +114,7 @@ def _class_json(result: Differences, found: Class) -> dict[str, Any]:
         "b": _side_json(member, result.b, False),
         "confirmed": member.confirmed,
         "minimum": member.minimum,
+        "reach": [{"reach": one, "who": who} for one, who in _met(result, found)],
         "cells": [_cell_json(paired) for paired in found.cells],
     }
 
@@ -187,6 +189,7 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
         outcome = member.a if first else member.b
         rows.append((which, _outcome_text(outcome, fields or {})))
     rows.append(("where", _where(result, found.cells)))
+    rows += [("met by", f"{reach}: {who}") for reach, who in _met(result, found)]
     lines = table(rows, "    ")
     side, mine = result.a, _side_json(member, result.a, True)
     if mine is None:
@@ -197,6 +200,16 @@ def _member_lines(result: Differences, found: Class) -> list[str]:
         lines.append("    not proved to be the smallest")
     assert mine is not None
     return [*lines, "", *reproduced(side.model, mine)]
+
+
+def _met(result: Differences, found: Class) -> list[tuple[str, str]]:
+    """Who meets a class in B, or in A where B has no such configuration."""
+    cells = [paired.b for paired in found.cells if paired.b is not None]
+    model = result.b.model
+    if not cells:
+        cells = [paired.a for paired in found.cells if paired.a is not None]
+        model = result.a.model
+    return [(one.reach.value, one.who) for one, _ in met(model, cells)]
 
 
 def _limits(result: Differences) -> list[str]:

@@ -11,6 +11,7 @@ from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import (
     MAX_AREA_SLOTS,
     PAGE_SIZES,
+    SMALLEST_PAGE,
     U32_MAX,
 )
 from bounceproof.models.formulas.pools import MADE, lacks_pool, largest_nslabs
@@ -19,7 +20,7 @@ from bounceproof.models.kernels.state import Areas
 from bounceproof.models.request import KernelModel, Path, PoolKind
 
 NOT_SLOT_SETS = "not a whole number of slot sets of {} slots"
-SMALLEST_PAGE, LARGEST_PAGE = 4096, 262144
+LARGEST_PAGE = 262144
 POOL_FIELDS = ("nslabs", "nareas", "start_index", "pool_start")
 U64_MAX = (1 << 64) - 1
 

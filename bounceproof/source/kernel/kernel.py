@@ -12,6 +12,7 @@ from typing import Self
 
 from bounceproof.models.formulas.search import Found, NoLife
 from bounceproof.models.geometry import SlotGeometry
+from bounceproof.models.reach.rules import Untrusted
 from bounceproof.models.request import Cell, Mapping, Path, Pool, Request, SearchRule
 from bounceproof.models.words.word import TRUE, U64, CType, Word
 from bounceproof.source.cparse import syntax as c
@@ -57,6 +58,7 @@ from bounceproof.source.extract.stages import SYNCS
 from bounceproof.source.extract.stages import UNMAPS as ENDS
 from bounceproof.source.extract.trace import Trace
 from bounceproof.source.kernel.judged import judged
+from bounceproof.source.kernel.untrusted import untrusted_rule
 from bounceproof.source.program.calls import reaches
 from bounceproof.source.program.kept import kept_field
 from bounceproof.source.program.prelude import DEFAULT_CONFIG
@@ -139,6 +141,10 @@ class SourceKernel:
             program = partial(self.program, 4096)
             self._judged = judged(self.tree, self.config, program, entries)
         return self._judged
+
+    def untrusted(self) -> Untrusted | None:
+        """Which PCI devices the tree marks untrusted; None where that is not known."""
+        return untrusted_rule(self.tree)
 
     def program(self, page_size: int) -> Program:
         """The tree's declarations for pages of ``page_size`` bytes."""
