@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bounceproof.cli.help import VERDICTS, ending
-from bounceproof.cli.mixes import cell_of, check_groups, group_of, read_traced
+from bounceproof.cli.mixes import read_traced
 from bounceproof.cli.options import (
     NUMBER,
     device_of,
@@ -22,16 +21,18 @@ from bounceproof.cli.output import waiting
 from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import kernel_options, model_of, require_tree
 from bounceproof.errors import InputError
-from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.capacity.boot import (
-    LARGEST_POOL_SLABS,
-    BootPool,
-    boot_pool,
-    guest_pool,
-    power_above,
+from bounceproof.library.mixes import (
+    Place,
+    check_groups,
+    check_machine,
+    group_of,
+    pool_of,
+    within,
 )
+from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.capacity.boot import guest_pool, power_above
 from bounceproof.models.request import KernelModel, Path
-from bounceproof.models.requests.validate import BadInput, validate_for
+from bounceproof.models.requests.validate import BadInput
 
 if TYPE_CHECKING:
     from bounceproof.audit.expectation import Load
@@ -41,51 +42,6 @@ if TYPE_CHECKING:
     from bounceproof.solver.capacity.answer import Answer
     from bounceproof.solver.capacity.asked import Asked
 
-MOST_CPUS = 8192
-_PARAMETER = re.compile(r"(?:swiotlb=)?(\d+|0x[\da-fA-F]+)?(?:,(\d+))?(?:,\w+)*")
-
-
-def _within(name: str, value: int, least: int, most: int) -> int:
-    if not least <= value <= most:
-        raise InputError(f"--{name} {value}: not from {least} to {most}")
-    return value
-
-
-def _parameter(text: str) -> tuple[int | None, int | None]:
-    """The slots and areas of a ``swiotlb=`` parameter."""
-    match = _PARAMETER.fullmatch(text)
-    if match is None or not (match[1] or match[2]):
-        raise InputError(f"--swiotlb '{text}': not SLOTS, ,AREAS or SLOTS,AREAS")
-    slots = None if match[1] is None else int(match[1], 0)
-    areas = None if match[2] is None else int(match[2])
-    if slots is not None:
-        _within("swiotlb", slots, 1, LARGEST_POOL_SLABS)
-    if areas is not None:
-        _within("swiotlb", areas, 1, MOST_CPUS)
-    return slots, areas
-
-
-def _pool(options: dict[str, Any], single: bool) -> BootPool:
-    """The pool that the options describe.  Raises InputError."""
-    nslabs, nareas = options["nslabs"], options["nareas"]
-    given, memory = options["swiotlb"], options["memory"]
-    cpus, restricted = options["cpus"], options["restricted"]
-    if nslabs is not None or nareas is not None:
-        if given is not None:
-            raise InputError(f"--swiotlb '{given}': and --nslabs or --nareas as well")
-        if nslabs is None:
-            return boot_pool(None, nareas, cpus, single)
-        slots = _within("nslabs", nslabs, 1, LARGEST_POOL_SLABS)
-        alone = single or restricted or nareas is None
-        return BootPool(slots, 1 if alone else nareas)
-    if restricted:
-        raise InputError("--restricted: --nslabs must say how large the pool is")
-    if given is not None:
-        return boot_pool(*_parameter(given), cpus, single)
-    if memory is not None:
-        return guest_pool(memory, cpus, single)
-    return boot_pool(None, None, cpus, single)
-
 
 def _mix(
     model: KernelModel, options: dict[str, Any], specs: tuple[str, ...]
@@ -93,35 +49,21 @@ def _mix(
     """The mix, and the trace that it is of, if it is."""
     device, name = device_of(options["device_name"]), options["trace"]
     page, path = options["page_size"], Path(options["path"])
-    place = (page, path, options["granule"] or page, options["min_align_mask"])
+    place = Place(page, path, options["granule"], options["min_align_mask"])
     if name is not None:
         if specs:
             raise InputError(f"--trace '{name}': and --mapping as well")
-        cell = cell_of(model, device, *place)
+        cell = place.cell(model, device)
         how = (options["trace_format"], options["depth"], options["offset"])
         limit = model.max_mapping_size(cell)
         read = read_traced(name, *how, cell, device, limit)
-        check_groups(read.groups, f"--trace '{name}'")
+        check_groups(read.groups, "trace", f"'{name}'")
         return read.groups, read
-    factor = _within("queues", options["queues"], 1, 1 << 16)
-    factor *= _within("depth", options["depth"] or 1, 1, 1 << 16)
+    factor = within("queues", options["queues"], 1, 1 << 16)
+    factor *= within("depth", options["depth"] or 1, 1, 1 << 16)
     groups = tuple(group_of(model, spec, device, place, factor) for spec in specs)
-    check_groups(groups, "--mapping")
+    check_groups(groups, "mapping")
     return groups, None
-
-
-def _checked(model: KernelModel, options: dict[str, Any]) -> None:
-    if options["path"] == Path.LINK.value:
-        raise InputError("--path link: maps in pieces, which are not counted")
-    names = ("page_size", "granule", "path", "min_align_mask", "nslabs", "nareas")
-    fields = {name: options[name] for name in (*names, "pool_start")}
-    try:
-        validate_for(model, fields)
-    except BadInput as error:
-        raise option_error(error) from None
-    _within("cpus", options["cpus"], 1, MOST_CPUS)
-    if options["memory"] is not None:
-        _within("memory", options["memory"], 1 << 20, 1 << 50)
 
 
 @click.command(
@@ -243,14 +185,16 @@ def capacity(
     that shows where it ends; the least swiotlb= that guarantees the mix; and with
     --expect, --rate or --plot what random histories do in pools of many sizes.
     """
-    model = model_of(kernel, patches, settings)
-    _checked(model, options)
-    load = _load(options)
-    groups, trace = _mix(model, options, mappings)
     from bounceproof.solver.capacity.asked import Asked, has_areas
 
-    single = not has_areas(model)
-    pool = _pool(options, single)
+    model = model_of(kernel, patches, settings)
+    try:
+        check_machine(model, options)
+        load = _load(options)
+        groups, trace = _mix(model, options, mappings)
+        pool = pool_of(options, single := not has_areas(model))
+    except BadInput as error:
+        raise option_error(error) from None
     if options["native"]:
         require_tree(model)
     place = (options["pool_start"], options["native"])
@@ -269,8 +213,8 @@ def _load(options: dict[str, Any]) -> Load | None:
     busy = options["busy"]
     if not 0 < busy < 1:
         raise InputError(f"--busy {busy}: not between 0 and 1")
-    calls = _within("calls", options["calls"], 1000, 10**9)
-    seed = _within("seed", options["seed"], 0, (1 << 31) - 1)
+    calls = within("calls", options["calls"], 1000, 10**9)
+    seed = within("seed", options["seed"], 0, (1 << 31) - 1)
     load = Load(options["cpus"], busy, calls, seed)
     if options["rate"] is not None:
         check_rate(options["rate"], load)

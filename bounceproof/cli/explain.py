@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from bounceproof.cli.options import NUMBER, device_of, json_option
+from bounceproof.cli.options import NUMBER, device_of, json_option, option_error
 from bounceproof.cli.streams import say, standard_input
-from bounceproof.cli.subjects import is_tree, kernel_options, model_of
+from bounceproof.cli.subjects import kernel_options, settings_of
 from bounceproof.errors import InputError
+from bounceproof.library.logs import check_sizes, named_kernel
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.constants import PAGE_SIZES
 from bounceproof.models.request import KernelModel, Path
+from bounceproof.models.requests.validate import BadInput
 
 if TYPE_CHECKING:
     from bounceproof.logs.told.version import Nearest
@@ -63,9 +64,10 @@ def explain(
     state overrides what the log tells.  Exit code 0 where something was explained, or
     the log shows a pool and no failure; 2 where there was nothing to explain.
     """
-    for name, value in (("--page-size", page_size), ("--granule", granule)):
-        if value is not None and value not in PAGE_SIZES:
-            raise InputError(f"{name} {value}: not 4096, 16384 or 65536")
+    try:
+        check_sizes(page_size, granule)
+    except BadInput as error:
+        raise option_error(error) from None
     if kernel is None and (patches or settings):
         option = f"--patch '{patches[0]}'" if patches else f"--config '{settings[0]}'"
         raise InputError(f"{option}: name the tree with --kernel")
@@ -94,22 +96,12 @@ def _kernel_of(
     kernel: str | None, patches: tuple[str, ...], settings: tuple[str, ...]
 ) -> tuple[KernelModel | None, Nearest | None]:
     """The kernel that --kernel names: a state, a tree, or what uname -r prints."""
-    from bounceproof.logs.told.version import exists, nearest_state, parse_version
-
     if kernel is None:
         return None, None
-    if not kernel[:1].isdigit() or is_tree(kernel):
-        return model_of(kernel, patches, settings), None
-    from bounceproof.logs.told.banner import release_of
-
-    told = release_of(kernel)
-    version = parse_version(told.version) if told else None
-    if told is None or version is None or not exists(version):
-        raise InputError(f"--kernel '{kernel}': no such release")
-    nearest = nearest_state(told.version, told.distribution, told.hidden_patch)
-    if nearest is None:
-        raise InputError(f"--kernel '{kernel}': no such release")
-    return model_of(nearest.state, patches, settings), nearest
+    try:
+        return named_kernel(kernel, patches, settings_of(settings))
+    except BadInput as error:
+        raise option_error(error) from None
 
 
 def _opened(log: str) -> AbstractContextManager[BinaryIO]:

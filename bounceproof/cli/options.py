@@ -14,14 +14,11 @@ from bounceproof.errors import InputError
 from bounceproof.models.catalog import UnknownName, device, kernel_state
 from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.requests.devices import Device
+from bounceproof.models.requests.numbers import parse_number
 from bounceproof.models.requests.validate import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-_LARGEST = 1 << 128
 _QUOTED = 60
 
 
@@ -56,19 +53,10 @@ class Number(click.ParamType[int]):
         if isinstance(value, int):
             return value
         text = str(value).strip()
-        digits, factor = text, 1
-        hexadecimal = text.lower().startswith("0x")
-        if text and not hexadecimal and text[-1].upper() in _FACTORS:
-            digits, factor = text[:-1], _FACTORS[text[-1].upper()]
         try:
-            if "_" in digits:
-                raise ValueError
-            number = int(digits, 16 if hexadecimal else 10) * factor
-        except ValueError:
-            why = "not a number (decimal or 0x..., K, M, G)"
-            raise _refused(param, text, why) from None
-        if abs(number) >= _LARGEST:
-            raise _refused(param, text, "too large")
+            number = parse_number(text)
+        except ValueError as error:
+            raise _refused(param, text, str(error)) from None
         _remember(ctx, param, number, text)
         return number
 
@@ -197,7 +185,7 @@ def option_error(error: BadInput) -> InputError:
     """The same complaint with the option's spelling."""
     option = f"--{error.field.replace('_', '-')}"
     shown = as_typed(option, error.value) or error.shown
-    return InputError(f"{option} {shown}: {error.why}")
+    return InputError(f"{option} {shown}".rstrip() + f": {error.why}")
 
 
 def no_granule(path: str, granule: int) -> InputError:

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bounceproof.cli.options import state_of
+from bounceproof.cli.options import option_error
 from bounceproof.cli.streams import complain, say, standard_input
 from bounceproof.errors import InputError
-from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.catalog import base_state
+from bounceproof.library.kernels import base_kernel, open_kernel, tree_kernel
+from bounceproof.library.kernels import is_tree as is_tree
 from bounceproof.models.request import KernelModel
+from bounceproof.models.requests.validate import BadInput
 
 if TYPE_CHECKING:
     from bounceproof.solver.answers.check import Checked
@@ -65,23 +65,14 @@ def kernel_options(command: F) -> F:
     return command
 
 
-def is_tree(name: str) -> bool:
-    """Whether a kernel's name is a place in the file system, or a revision of one."""
-    ends = [len(name), *(at for at, letter in enumerate(name) if letter == "@")]
-    return (
-        "/" in name
-        or name.startswith(("~", "."))
-        or any(os.path.exists(name[:end]) for end in ends)  # noqa: PTH110
-    )
-
-
-def _settings(settings: tuple[str, ...]) -> dict[str, str]:
+def settings_of(settings: tuple[str, ...]) -> dict[str, str]:
+    """The values of ``--config``.  Raises InputError."""
     config = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.isidentifier():
             raise InputError(f"--config '{setting}': not KEY=VALUE")
-        config[key if key.startswith("CONFIG_") else f"CONFIG_{key}"] = value
+        config[key] = value
     return config
 
 
@@ -89,19 +80,12 @@ def tree_model(
     name: str, patches: tuple[str, ...] = (), settings: tuple[str, ...] = ()
 ) -> KernelModel:
     """The kernel of a tree, revision or archive, with patches applied in memory."""
-    from bounceproof.solver.trees.prover import SolverProver
-    from bounceproof.source.kernel.confirm import TreeKernel
-    from bounceproof.source.program.prelude import DEFAULT_CONFIG
-    from bounceproof.source.tree.tree import open_tree
-
     if "-" in patches:
         standard_input("--patch")
-    tree = open_tree(os.path.expanduser(name), list(patches))  # noqa: PTH111
-    config = _settings(settings)
-    for key, value in config.items():
-        if value != "n" and key not in DEFAULT_CONFIG and not tree.speaks_of(key):
-            raise InputError(f"--config {key}: no file that is read has that name")
-    return TreeKernel(tree, config, SolverProver())
+    try:
+        return tree_kernel(name, patches, settings_of(settings))
+    except BadInput as error:
+        raise option_error(error) from None
 
 
 def model_of(
@@ -110,11 +94,10 @@ def model_of(
     """The kernel that ``name`` stands for.  Raises InputError or a SourceError."""
     if is_tree(name):
         return tree_model(name, patches, settings)
-    if patches:
-        raise InputError(f"--patch '{patches[0]}': {name} is built in; patch a tree")
-    if settings:
-        raise InputError(f"--config '{settings[0]}': {name} is built in")
-    return BuiltinKernel(state_of(name))
+    try:
+        return open_kernel(name, patches, settings_of(settings))
+    except BadInput as error:
+        raise option_error(error) from None
 
 
 def base_of(
@@ -124,9 +107,7 @@ def base_of(
     settings: tuple[str, ...] = (),
 ) -> KernelModel:
     """What ``name`` is without its fixes or patches, under the same configuration."""
-    if not is_tree(name):
-        return BuiltinKernel(base_state(name))
-    return tree_model(name, (), settings) if patches else model
+    return base_kernel(name, model, patches, settings_of(settings))
 
 
 def require_tree(model: KernelModel) -> None:

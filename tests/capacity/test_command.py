@@ -156,7 +156,7 @@ BAD = [
     (("--mapping", "4K", "--nslabs", "2M"), "--nslabs 2M"),
     (("--mapping", "4K", "--swiotlb", "many"), "--swiotlb 'many'"),
     (("--mapping", "4K", "--swiotlb", "0"), "--swiotlb 0"),
-    (("--mapping", "4K", "--memory", "1K"), "--memory 1024"),
+    (("--mapping", "4K", "--memory", "1K"), "--memory 1K"),
     (("--mapping", "4K", "--cpus", "0"), "--cpus 0"),
     (("--mapping", "4K", "--restricted"), "--restricted"),
     (("--mapping", "4K", "--rate", "0"), "--rate 0.0: not between"),

@@ -34,7 +34,7 @@ class BadInput(InputError):
     def __init__(self, field: str, value: object, why: str) -> None:
         hexadecimal = field in _ADDRESSES and isinstance(value, int) and value >= 0
         self.shown = f"{value:#x}" if hexadecimal else str(value)
-        super().__init__(f"{field} {self.shown}: {why}")
+        super().__init__(f"{field} {self.shown}".rstrip() + f": {why}")
         self.field, self.value, self.why = field, value, why
 
 
