@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounceproof.models.formulas.outcome import cases
-from bounceproof.models.formulas.search import Area, NoClosedForm, NoSearchRule, Search
+from bounceproof.models.formulas.search import Area, NoClosedForm, Search
 from bounceproof.models.geometry import SlotGeometry
 from bounceproof.models.request import (
     Cell,
@@ -118,7 +118,7 @@ def _admissible(shown: Shown, rule: SearchRule, comparing: bool, base: int) -> s
 def _search(shown: Shown, mapping: Mapping, model: KernelModel) -> list[Step]:
     try:
         rule, comparing = _rule(model, shown, mapping)
-    except NoSearchRule:
+    except NoClosedForm:
         return [("loop", f"from index {shown.start_index}, followed turn by turn")]
     alloc, iotlb = rule.alloc_align_mask, rule.iotlb_align_mask
     clash = shown.orig_addr & rule.zero_mask & rule.compare_mask if comparing else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.formulas.outcome import cases
-from bounceproof.models.formulas.search import Area, NoClosedForm, NoSearchRule, Search
+from bounceproof.models.formulas.search import Area, NoClosedForm, Search
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.words.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown
@@ -107,7 +107,7 @@ def searches(model: KernelModel, shown: Shown) -> list[Search] | None:
     address = Word(shown.orig_addr, U64)
     try:
         every = cases(model, shown.cell, mapping)
-    except NoSearchRule:
+    except NoClosedForm:
         return None
     return [
         Search(case.rule, area, address, case.comparing)

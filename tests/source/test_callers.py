@@ -10,6 +10,7 @@ import pytest
 
 from bounceproof.cli.options import device_of
 from bounceproof.models.request import Cell, Path
+from bounceproof.report.checks import as_text
 from bounceproof.solver.answers.check import check_kernel
 from bounceproof.solver.answers.parallel import together
 from bounceproof.solver.contract.domain import Domain
@@ -62,6 +63,7 @@ ALIKE = {
 }  # fmt: skip
 FAULTS = {
     "an area is left out": ("area++)", "area += 1 + (area == 4))"),
+    "an area far away is left out": ("area++)", "area += 1 + (area == 16000))"),
     "the last area is left out": ("area < mem->nareas", "area + 1 < mem->nareas"),
     "one area again and again": ("(dev, area,", "(dev, area & 3,"),
     "an area there is not": ("area < mem->nareas", "area <= mem->nareas"),
@@ -122,8 +124,18 @@ def test_a_fault_around_the_search_is_never_a_holds(name: str) -> None:
     with pytest.raises((UnprovedCaller, NotUnderstood)):
         kernel.search_rule(CELL, 0, True)
     for prop in (Property.FITS, Property.FINDS, Property.HALTS, Property.OWNED):
-        found = check_kernel(kernel, domain, [prop], 60).findings[0]
-        assert found.verdict is not Verdict.HOLDS
+        checked = check_kernel(kernel, domain, [prop], 60)
+        assert checked.findings[0].verdict is not Verdict.HOLDS
+        assert f"{prop}" in as_text(checked, verbose=False)
+
+
+def test_more_areas_than_are_proved_are_unknown() -> None:
+    kernel = changed(LOOP, LOOP)
+    domain = Domain(NVME, page_size=4096, path=Path.DIRECT, pool_start=1 << 33)
+    domain = replace(domain, nslabs=1 << 24, nareas=1 << 16)
+    found = check_kernel(kernel, domain, [Property.HALTS], 60).findings[0]
+    assert found.verdict is Verdict.UNKNOWN
+    assert "32768 areas" in (found.reason or "")
 
 
 def test_padding_that_is_lost_for_one_address_is_found() -> None:

@@ -15,7 +15,7 @@ from bounceproof.models.request import Cell, KernelModel, Path, PoolKind, RunsIt
 from bounceproof.solver.contract.domain import Domain
 from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.verdict import CellVerdict, Finding, Verdict
-from bounceproof.solver.counterexample.confirm import outcome_of
+from bounceproof.solver.counterexample.confirm import MOST_SLOTS_RUN, outcome_of
 from bounceproof.solver.smt.minimum import Point
 
 TRIED = (Property.FITS, Property.HALTS)
@@ -71,7 +71,8 @@ def _points(
             here if fixed is None else fixed
             for here, fixed in zip(sizes, stated, strict=True)
         )
-        if 0 < size <= found.limit and slots <= 4 * geometry.segsize:
+        small = slots <= 4 * geometry.segsize and slots * areas <= MOST_SLOTS_RUN
+        if 0 < size <= found.limit and small:
             yield {
                 "size": size,
                 "orig_addr": address,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bounceproof.models.constants import MAX_AREA_SLOTS
+from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_AREAS, MAX_POOL_SLOTS
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.request import Cell
 from bounceproof.solver.contract.properties import Property, others_touched
@@ -36,11 +36,13 @@ class OwnSlots:
 
     def checked(self, wanted: Hunt, found: Finding) -> Finding:
         """``found``, or unknown where it holds of a mapping that is alone."""
-        if found.prop not in _ASKED or found.verdict is not Verdict.HOLDS:
+        if found.verdict is not Verdict.HOLDS:
             return found
         reason = _beyond(wanted, self._model)
         if reason is not None:
             return replace(found, verdict=Verdict.UNKNOWN, reason=reason)
+        if found.prop not in _ASKED:
+            return found
         for cell, limit in wanted.cells:
             reason = self._reason(wanted, cell, limit)
             if reason is not None:
@@ -67,8 +69,16 @@ class OwnSlots:
 
 
 def _beyond(wanted: Hunt, model: object) -> str | None:
-    """Why a pool is larger than what a tree's mappings are asked in; None for none."""
-    nslabs = wanted.domain.nslabs
-    if not isinstance(model, SourceKernel) or (nslabs or 0) <= MAX_AREA_SLOTS:
+    """Why a pool is larger than what is proved of a tree's code; None for none."""
+    nslabs, nareas = wanted.domain.nslabs or 0, wanted.domain.nareas
+    if not isinstance(model, SourceKernel):
         return None
-    return f"slots of the pool from {MAX_AREA_SLOTS} on are not asked about"
+    if nareas is None:
+        sizes = (wanted.geometry(cell.page_size).segsize for cell, _ in wanted.cells)
+        nareas = nslabs // min(sizes, default=1)
+    if nareas > MAX_AREAS or nslabs > MAX_POOL_SLOTS:
+        most = f"more than {MAX_AREAS} areas or {MAX_POOL_SLOTS} slots"
+        return f"of pools of {most} nothing is proved"
+    if wanted.prop in _ASKED and nslabs > MAX_AREA_SLOTS:
+        return f"slots of the pool from {MAX_AREA_SLOTS} on are not asked about"
+    return None

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
-from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_PHYS_BITS
+from bounceproof.models.constants import (
+    MAX_AREA_SLOTS,
+    MAX_AREAS,
+    MAX_PHYS_BITS,
+    MAX_POOL_SLOTS,
+)
 from bounceproof.models.formulas.outcome import linkable
 from bounceproof.models.request import Cell, Mapping, Path, Request
 from bounceproof.models.words.word import (
@@ -39,10 +44,8 @@ from bounceproof.source.extract.prover import Obligation, Prover, Refusal
 
 MOST_BYTES = 1 << 49
 """The most bytes that a search is asked for."""
-_MOST_AREAS = 1 << 12
 _MOST_ORDERS = 12
 _BIDIRECTIONAL_TO_FROM = 2
-_MOST_SLOTS = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def any_pool(prover: Prover, page_size: int) -> tuple[AnyPool, Truth]:
         return prover.fresh(name, CType(bits, False)).cast(ctype)
 
     shift = page_size.bit_length() - 1
-    slots, areas = MAX_AREA_SLOTS.bit_length(), _MOST_AREAS.bit_length()
+    slots, areas = MAX_AREA_SLOTS.bit_length(), MAX_AREAS.bit_length()
     pool = AnyPool(
         start=word("pool_start", MAX_PHYS_BITS - shift, U64) << shift,
         area_nslabs=word("area_nslabs", slots, U32),
@@ -86,7 +89,7 @@ def any_pool(prover: Prover, page_size: int) -> tuple[AnyPool, Truth]:
     )
     known = (pool.area_nslabs >= 1) & (pool.area_nslabs <= MAX_AREA_SLOTS)
     power = (pool.nareas & (pool.nareas - 1)).eq(0)
-    known = known & pool.nareas.ne(0) & power & (pool.nareas <= _MOST_AREAS)
+    known = known & pool.nareas.ne(0) & power & (pool.nareas <= MAX_AREAS)
     directed = pool.direction <= _BIDIRECTIONAL_TO_FROM
     return pool, known & pool.start.ne(0) & directed
 
@@ -104,7 +107,7 @@ def any_request(
         address = Word(0, U64)
     size = word("size", MAX_PHYS_BITS + 1, U64)
     pool, known = any_pool(prover, page_size)
-    other = word("any area", _MOST_AREAS.bit_length(), U32)
+    other = word("any area", MAX_AREAS.bit_length(), U32)
     top = Word(1 << MAX_PHYS_BITS, U64)
     known = known & (size > 0) & (size <= top) & (address + size <= top)
     known = known & (other < pool.nareas)
@@ -148,7 +151,7 @@ class CallerProof:
             known = known & self._asked.pool.nareas.eq(1)
         for call in self._run.calls:
             slot = call.result.cast(INT)
-            inside = (slot >= 0) & (slot < _MOST_SLOTS)
+            inside = (slot >= 0) & (slot < MAX_POOL_SLOTS)
             known = known & (inside | slot.eq(Word(-1, INT)))
             known = known & (self._first(call) | self._in_granule(call))
         return known

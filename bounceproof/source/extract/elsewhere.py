@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from bounceproof.models.constants import MAX_AREA_SLOTS, NO_SEG_BOUNDARY
+from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_AREAS, NO_SEG_BOUNDARY
 from bounceproof.models.formulas.lifetime import (
     BIDIRECTIONAL,
     FROM_DEVICE,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from bounceproof.source.extract.stages import Stage, Sync
 
 _SEEN = frozenset(("copy", "fill", "iommu_map"))
-_AREA_BITS, _SLOT_BITS = 12, 31
+_AREA_BITS, _SLOT_BITS = MAX_AREAS.bit_length() - 1, 31
 _LIKE = {
     (TO_DEVICE, "cpu"): (FROM_DEVICE, "cpu"),
     (FROM_DEVICE, "device"): (TO_DEVICE, "device"),
