@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bounceproof.models.contract import BRIEFLY
+from bounceproof.models.contract import CONTRACT
 
 OURS = "an error of bounceproof's own"
 INPUT = "usage or input"
@@ -30,7 +30,7 @@ def ending(codes: Mapping[int, str], example: str, *, properties: bool = False) 
     """The end of a command's help; ``properties``: with those of the contract."""
     parts = []
     if properties:
-        known = {prop.value: text for prop, text in BRIEFLY.items()}
+        known = {prop.value: clause.briefly for prop, clause in CONTRACT.items()}
         parts.append(_block("Properties:", known))
     parts.append(
         _block("Exit codes:", {str(code): told for code, told in codes.items()})

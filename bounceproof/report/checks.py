@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bounceproof.models.contract import meaning
 from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.request import Cell, KernelModel, PoolKind, RunsItself
 from bounceproof.report.configurations import configurations, name
@@ -31,7 +32,6 @@ from bounceproof.report.request import (
 from bounceproof.report.text import counted, several, size_both, table, title, wrap
 from bounceproof.report.violations import Violation, violation_of
 from bounceproof.solver.answers.check import Checked
-from bounceproof.solver.contract.properties import meaning
 from bounceproof.solver.contract.verdict import (
     CellVerdict,
     Counterexample,

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bounceproof.models.contract import CONTRACT
 from bounceproof.report.domain import Asked, asked_of, domain_json
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, tool_text
 from bounceproof.report.request import reproduced
 from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.answers.check import Checked
-from bounceproof.solver.contract.properties import MEANING
 from bounceproof.solver.contract.verdict import Verdict
 from bounceproof.solver.counterexample.confirm import single_request
 from bounceproof.solver.limits.theorem import CONDITIONS, Side, Theorem, Theorems
@@ -125,7 +125,7 @@ def as_text(results: list[Theorems]) -> str:
         lines.append("")
     asked = dict.fromkeys(t.finding.prop for r in results for t in r.theorems)
     lines.append("The properties:")
-    lines += [wrap(f"{p.value}: {MEANING[p]}", "  ", "    ") for p in asked]
+    lines += [wrap(f"{p.value}: {CONTRACT[p].meaning}", "  ", "    ") for p in asked]
     lines += tool_text(models)
     return "\n".join(lines)
 

@@ -13,11 +13,11 @@ import pytest
 from bounceproof.models.catalog import STATES, kernel_state
 from bounceproof.simulator.history.checks import PROPERTIES
 from bounceproof.simulator.history.memory import OriginalMemory, PoolMemory
-from bounceproof.simulator.history.random import fuzz, paths_of, random_case
 from bounceproof.simulator.history.run import Machine, run_history
 from bounceproof.simulator.history.slots import invariant
 from bounceproof.simulator.history.types import HistoryError, MachineConfig
 from bounceproof.simulator.single import SingleRequest, simulate
+from tests.histories.cases import fuzz, paths_of, random_case
 
 K = 1024
 KEEPS_ALL_BUT_FINDS = ("v6.10", "v6.12", "v6.12.107", "v7.2.13", "v7.3.4")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bounceproof.models.catalog import kernel_state
-from bounceproof.simulator.history.random import random_case
 from bounceproof.simulator.history.run import Machine, run_history
 from bounceproof.simulator.history.types import HistoryError, MachineConfig
 from bounceproof.simulator.single import SingleRequest, simulate
+from tests.histories.cases import random_case
 
 START = 1 << 40
 MACHINE = {"nslabs": 128, "min_align_mask": 0xFFF, "transient_start": START}

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from bounceproof.models.catalog import kernel_state
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.kernels.releases import RELEASES
-from bounceproof.mutants import study as study_module
-from bounceproof.mutants.catch import Noticed, notice
-from bounceproof.mutants.cells import domains
-from bounceproof.mutants.contrast import judged, reads, watched
-from bounceproof.mutants.effect import Effect
-from bounceproof.mutants.reasons import REASONS, Reason, reason_of
-from bounceproof.mutants.study import Study, complaint
-from bounceproof.mutants.table import render
-from bounceproof.mutants.values import Mutant, domain_of, mutants
 from bounceproof.solver.contract.domain import variables
-from bounceproof.solver.contract.properties import EXTRAS, Property, broken
+from bounceproof.solver.contract.properties import broken
+from tools.mutants import study as study_module
+from tools.mutants.catch import Noticed, notice
+from tools.mutants.cells import domains
+from tools.mutants.contrast import judged, reads, watched
+from tools.mutants.effect import Effect
+from tools.mutants.reasons import REASONS, Reason, reason_of
+from tools.mutants.study import Study, complaint
+from tools.mutants.table import render
+from tools.mutants.values import Mutant, domain_of, mutants
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 ROW = re.compile(r"(?m)^\| `(\w+)` \| `(\w+)` \| (\d+) \| (.*?) \| (.*?) ?\|$")
@@ -120,7 +121,7 @@ def test_the_formulas_read_no_other_decision_point(name: str) -> None:
         for cell in domain.cells(model):
             limit = domain.device.max_size(model, cell)
             for prop in judged(cell.path):
-                space = variables(domain, cell, limit, EXTRAS.get(prop, ()))
+                space = variables(domain, cell, limit, CONTRACT[prop].symbols)
                 broken(prop, model, cell, space)
         known = reads(state, domain).values()
         assert read <= frozenset({"name"}).union(*known)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bounceproof.cli.main import COMMANDS
-from bounceproof.models.contract import BRIEFLY, MEANING, Property
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.report.picture import KEY
 from tests.conftest import Run
 
@@ -52,8 +52,8 @@ def test_the_example_of_an_audit_works(run: Run, tmp_path: Path) -> None:
 def test_it_explains_the_properties(run: Run, command: str) -> None:
     told = run(command, "--help").out
     for prop in Property:
-        assert re.search(rf"(?m)^ +{prop} +{re.escape(BRIEFLY[prop])}$", told)
-    assert set(BRIEFLY) == set(MEANING) == set(Property)
+        assert re.search(rf"(?m)^ +{prop} +{re.escape(CONTRACT[prop].briefly)}$", told)
+    assert list(CONTRACT) == list(Property)
 
 
 def test_the_glossary_has_the_words_of_verdicts() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bounceproof.audit.run import Line
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.contract import BRIEFLY, Property
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.request import KernelModel, Place, SaysWhereItBreaks
 from bounceproof.report.audits import Table
 from bounceproof.report.checks import command_of, finding_text, smallest
@@ -96,7 +96,7 @@ def _plain(cases: Iterable[Case]) -> tuple[Case, ...]:
 def _told(model: KernelModel, finding: Finding) -> str:
     if finding.verdict is Verdict.BROKEN:
         return smallest(model, finding)
-    return finding.reason or BRIEFLY[finding.prop]
+    return finding.reason or CONTRACT[finding.prop].briefly
 
 
 def _details(model: KernelModel, finding: Finding) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bounceproof import __version__
-from bounceproof.models.contract import BRIEFLY, MEANING, Property
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.request import Place
 from bounceproof.report.machine.cases import Case, Cases
 from bounceproof.solver.answers.changes import Change
@@ -32,9 +32,9 @@ def _rule(prop: Property) -> dict[str, Any]:
     return {
         "id": prop.value,
         "name": prop.value.capitalize(),
-        "shortDescription": {"text": f"{BRIEFLY[prop]}."},
-        "fullDescription": {"text": f"{MEANING[prop]}."},
-        "help": {"text": f"{prop.value} holds when {MEANING[prop]}."},
+        "shortDescription": {"text": f"{CONTRACT[prop].briefly}."},
+        "fullDescription": {"text": f"{CONTRACT[prop].meaning}."},
+        "help": {"text": f"{prop.value} holds when {CONTRACT[prop].meaning}."},
         "defaultConfiguration": {"level": "error"},
     }
 

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.contract import LIVE, Property, applies
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Cell, Doubtful, KernelModel, RunsHistories
@@ -21,7 +22,6 @@ from bounceproof.solver.answers.property import (
     unanswered,
 )
 from bounceproof.solver.contract.domain import Domain
-from bounceproof.solver.contract.properties import Property, applies
 from bounceproof.solver.contract.verdict import (
     Counterexample,
     Finding,
@@ -50,15 +50,6 @@ from bounceproof.solver.trees.started import as_started
 
 if TYPE_CHECKING:
     from bounceproof.solver.concrete.directed import Directed
-
-_OF_ITS_OWN = (
-    Property.OWNED,
-    Property.EXCLUSIVE,
-    Property.INBOUNDS,
-    Property.RETURNED,
-    Property.CLEAN,
-)
-"""Properties of live mappings, whose slots must not be another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +126,7 @@ def _again(
 
 def _with_lists(model: KernelModel, found: Finding) -> Finding:
     """Of a tree, slots are a mapping's own only where its list[] is kept right."""
-    asked = found.prop in _OF_ITS_OWN and found.verdict is Verdict.HOLDS
+    asked = found.prop in LIVE and found.verdict is Verdict.HOLDS
     if not asked or not isinstance(model, RunsHistories):
         return found
     return with_lists(model, found)
@@ -245,7 +236,7 @@ def _hunt_of(
         geometry=model.geometry,
         unfinished=unfinished_question(prop, model),
         placeable=placement_question(model, domain),
-        among_others=prop in _OF_ITS_OWN and not isinstance(model, BuiltinKernel),
+        among_others=prop in LIVE and not isinstance(model, BuiltinKernel),
     )
 
 
@@ -266,7 +257,7 @@ def _shown_anyway(model: KernelModel, wanted: Hunt, found: Finding) -> Finding:
     """``found``, or a break that the tree's code shows where nothing is proved of what
     its mappings leave alone."""
     doubted = model.doubted() if isinstance(model, Doubtful) else None
-    if doubted is None or wanted.prop not in _OF_ITS_OWN:
+    if doubted is None or wanted.prop not in LIVE:
         return found
     domain, cells, seconds = wanted.domain, wanted.cells, wanted.seconds
     again = _hunt_of(wanted.prop, doubted, domain, cells, seconds)

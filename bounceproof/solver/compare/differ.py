@@ -16,6 +16,7 @@ from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell, Path
 from bounceproof.models.words.word import Truth
@@ -34,7 +35,6 @@ from bounceproof.solver.compare.differ_kinds import (
 from bounceproof.solver.compare.differ_sample import column, sample
 from bounceproof.solver.compare.differ_side import Side
 from bounceproof.solver.contract.domain import Domain, Variables, variables
-from bounceproof.solver.contract.properties import EXTRAS, Property
 from bounceproof.solver.contract.verdict import LEADING, Verdict, Watch, unwatched
 from bounceproof.solver.smt.engine import DEFAULT_TIMEOUT, Query, Status, ask
 from bounceproof.solver.smt.minimum import Minimum, Point, minimise, smaller
@@ -162,7 +162,7 @@ class _Search:
         """The symbols of a cell and how its requests fare in both kernels."""
         largest = max(paired.limit_a, paired.limit_b)
         judged = [p for p in self.properties if can_judge(p, paired.cell)]
-        extra = tuple(dict.fromkeys(n for p in judged for n in EXTRAS.get(p, ())))
+        extra = tuple(dict.fromkeys(n for p in judged for n in CONTRACT[p].symbols))
         geometry = self.a.model.geometry(paired.cell.page_size)
         space = variables(self.domain, paired.cell, largest, extra, geometry)
         return space, self._fares(paired, space)

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bounceproof.models.contract import LIVE, Property
 from bounceproof.models.formulas.outcome import Outcome, outcome
 from bounceproof.models.formulas.pools import lies_right
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.words.word import FALSE, SIZE_T, TRUE, Truth, Word, ite
 from bounceproof.solver.contract.domain import Variables
-from bounceproof.solver.contract.properties import Property, broken
-from bounceproof.solver.counterexample.confirm import HISTORIES
+from bounceproof.solver.contract.properties import broken
 
 FATAL = (Property.FITS, Property.FINDS, Property.HALTS)
 NOTHING = (1 << 64) - 1
@@ -111,7 +111,7 @@ def can_judge(prop: Property, cell: Cell) -> bool:
     """
     if prop in FATAL:
         return False
-    return cell.path is not Path.LINK or prop not in HISTORIES
+    return cell.path is not Path.LINK or prop not in LIVE
 
 
 def fares(

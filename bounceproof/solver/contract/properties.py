@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The contract: its properties in words, and when a request breaks each."""
+"""When a request breaks each property of the contract."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.contract import MEANING as MEANING
 from bounceproof.models.contract import Property as Property
+from bounceproof.models.contract import applies as applies
 from bounceproof.models.formulas.lifetime import DIRECTIONS, HasLife, Placed
 from bounceproof.models.formulas.outcome import Outcome, misaligned, outcome
 from bounceproof.models.formulas.pools import serving
 from bounceproof.models.formulas.search import NoClosedForm
-from bounceproof.models.request import Cell, KernelModel, Path, PoolKind, Request
+from bounceproof.models.request import Cell, KernelModel, Path, Request
 from bounceproof.models.words.word import (
     FALSE,
     TRUE,
@@ -27,45 +28,7 @@ from bounceproof.solver.contract.domain import Variables
 from bounceproof.solver.smt.engine import Query, Status, ask
 from bounceproof.solver.smt.terms import term_id
 
-MEANING_TRANSIENT = {
-    Property.FITS: "every request within the driver's limit is satisfied by the "
-    "transient pool made for it, for every address and placement",
-    Property.FINDS: "if the pool made for a request holds a free run that the code's "
-    "own alignment rule accepts, the search returns one",
-    Property.HALTS: "the search of the pool made for a request ends",
-    Property.EXCLUSIVE: "what the caller may use lies in the pages of the pool that "
-    "was made for it, and of no other",
-    Property.RETURNED: "the pool that unmapping frees has exactly the slots that the "
-    "mapping took",
-}
-
-
-def meaning(prop: Property, kind: PoolKind) -> str:
-    """What ``prop`` says of pools of ``kind``."""
-    if kind is PoolKind.TRANSIENT:
-        return MEANING_TRANSIENT.get(prop, MEANING[prop])
-    return MEANING[prop]
-
-
-_STREAMING = (Path.IOMMU, Path.DIRECT)
-_ASKED_ON = {Property.INBOUNDS: _STREAMING, Property.CLEAN: _STREAMING}
-
-
-def applies(prop: Property, path: Path) -> bool:
-    """Whether ``prop`` is asked on ``path``.
-
-    Copies and zeroing are asked of whole streaming mappings: a coherent allocation has
-    no original to copy, and of dma_iova_link() one piece alone is modelled.
-    """
-    return path in _ASKED_ON.get(prop, tuple(Path))
-
-
-EXTRAS: dict[Property, tuple[str, ...]] = {
-    Property.FINDS: ("free_slot",),
-    Property.INBOUNDS: ("direction", "sync_offset", "sync_size"),
-    Property.CLEAN: ("direction", "sync_offset", "sync_size"),
-}
-"""Symbols a property has besides the request's and the pool's."""
+Violation = Callable[[KernelModel, Cell, Variables], Truth]
 
 
 def _placed(
@@ -77,12 +40,13 @@ def _placed(
     return Placed(life, cell, space.request, result.mapping, result.pool, result.slot)
 
 
-def _fits(model: KernelModel, cell: Cell, space: Variables, result: Outcome) -> Truth:
+def _fits(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     """A request that needs a bounce buffer gets none from an empty pool.
 
     Masks that a built-in state refuses for every request are left out: no size is
     within a limit for them.  Source: the callers' limits in models.formulas.limits.
     """
+    result = _outcome(model, cell, space)
     if isinstance(model, BuiltinKernel) and _refuses_all(cell, space, result):
         return FALSE
     return ~result.ok
@@ -109,13 +73,12 @@ def _refuses_all(cell: Cell, space: Variables, result: Outcome) -> bool:
     return ask(Query(name, taken)).status is Status.UNSAT
 
 
-def _aligned(
-    model: KernelModel, cell: Cell, space: Variables, result: Outcome
-) -> Truth:
+def _aligned(model: KernelModel, cell: Cell, space: Variables) -> Truth:
     """A mapping that the driver gets lies where its masks forbid."""
+    result = _outcome(model, cell, space)
     mapped = result.ok & result.mapping.bounced
     placed = misaligned(cell, space.request, result.mapping, space.pool, result.slot)
-    return mapped & placed
+    return (mapped & placed) | result.unfinished
 
 
 Live = Callable[[Placed, Variables], Truth]
@@ -205,20 +168,13 @@ def _by_direction(space: Variables) -> list[Variables]:
     ]
 
 
-def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
-    """When a request of ``cell`` breaks ``prop``, the domain aside.
+def _outcome(model: KernelModel, cell: Cell, space: Variables) -> Outcome:
+    return outcome(model, cell, space.request, space.pool, space.areas)
 
-    Raises NoClosedForm where the question cannot be put.
-    """
-    if prop is Property.FINDS:
-        return searches.finds_broken(model, cell, space)
-    if prop is Property.HALTS:
-        return searches.halts_broken(model, cell, space)
-    result = outcome(model, cell, space.request, space.pool, space.areas)
-    if prop is Property.FITS:
-        return _fits(model, cell, space, result)
-    if prop is Property.ALIGNED:
-        return _aligned(model, cell, space, result) | result.unfinished
+
+def _live(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """A mapping that the driver gets breaks a part of ``prop``."""
+    result = _outcome(model, cell, space)
     placed = _placed(model, cell, space, result)
     bad = FALSE
     for part in _LIVE[prop]:
@@ -226,13 +182,31 @@ def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> 
     return (result.ok & result.mapping.bounced & bad) | result.unfinished
 
 
+_BROKEN: dict[Property, Violation] = {
+    Property.FITS: _fits,
+    Property.FINDS: searches.finds_broken,
+    Property.HALTS: searches.halts_broken,
+    Property.ALIGNED: _aligned,
+    **{prop: partial(_live, prop) for prop in _LIVE},
+}
+_UNFINISHED: dict[Property, Violation] = {
+    Property.FINDS: searches.finds_unfinished,
+    Property.HALTS: searches.halts_broken,
+}
+
+
+def broken(prop: Property, model: KernelModel, cell: Cell, space: Variables) -> Truth:
+    """When a request of ``cell`` breaks ``prop``, the domain aside.
+
+    Raises NoClosedForm where the question cannot be put.
+    """
+    return _BROKEN[prop](model, cell, space)
+
+
 def unfinished(
     prop: Property, model: KernelModel, cell: Cell, space: Variables
 ) -> Truth:
     """Where :func:`broken` counts a search that was not followed to its end."""
-    if prop is Property.FINDS:
-        return searches.finds_unfinished(model, cell, space)
-    if prop is Property.HALTS:
-        return searches.halts_broken(model, cell, space)
-    result = outcome(model, cell, space.request, space.pool, space.areas)
-    return result.unfinished
+    if prop in _UNFINISHED:
+        return _UNFINISHED[prop](model, cell, space)
+    return _outcome(model, cell, space).unfinished

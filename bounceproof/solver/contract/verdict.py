@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
 from bounceproof.models.request import Cell
 from bounceproof.models.words.word import Truth
 from bounceproof.solver.contract.domain import Domain, Variables, variables
-from bounceproof.solver.contract.properties import EXTRAS, Property
 from bounceproof.solver.contract.watch import Watch as Watch
 from bounceproof.solver.contract.watch import numbered as numbered
 from bounceproof.solver.contract.watch import told as told
@@ -167,7 +167,7 @@ class Hunt:
 
     def space(self, cell: Cell, limit: int) -> Variables:
         """The symbols of ``cell``, those that the property needs included."""
-        extra, geometry = EXTRAS.get(self.prop, ()), self.geometry(cell.page_size)
+        extra, geometry = CONTRACT[self.prop].symbols, self.geometry(cell.page_size)
         space = variables(self.domain, cell, limit, extra, geometry)
         if self.placeable is None:
             return space

@@ -8,6 +8,7 @@ from typing import Any
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.constants import IO_TLB_SEGSIZE, IO_TLB_SIZE, SLOT_SET_BYTES
+from bounceproof.models.contract import LIVE, Property
 from bounceproof.models.formulas.lifetime import DIRECTIONS
 from bounceproof.models.formulas.outcome import cases
 from bounceproof.models.formulas.search import (
@@ -36,7 +37,6 @@ from bounceproof.simulator.occupancy import (
     simulate_taken,
 )
 from bounceproof.simulator.single import SingleRequest, simulate
-from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.searches import odd_run
 from bounceproof.solver.contract.verdict import Shown
 from bounceproof.solver.smt.minimum import Point
@@ -48,16 +48,6 @@ MOST_SLOTS_RUN = 1 << 18
 """Slots of a pool that a tree's own code sets up in half a minute."""
 FULL_STARTS = (1 << 32, 1 << 34)
 FILLER_STARTS = (1 << 44, 1 << 45)
-HISTORIES = frozenset(
-    {
-        Property.OWNED,
-        Property.EXCLUSIVE,
-        Property.INBOUNDS,
-        Property.RETURNED,
-        Property.CLEAN,
-    }
-)
-"""Properties that a history of calls shows."""
 
 
 def single_request(cell: Cell, point: Point) -> SingleRequest:
@@ -337,7 +327,7 @@ def refused(model: KernelModel, cell: Cell, point: Point) -> bool:
 
 def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the simulator shows that ``point`` breaks ``prop``."""
-    if prop in HISTORIES and cell.path is not Path.LINK:
+    if prop in LIVE and cell.path is not Path.LINK:
         return _shown_by_history(prop, model, cell, point)
     outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
@@ -356,7 +346,7 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
 def shown_of(prop: Property, model: KernelModel, cell: Cell, point: Point) -> Shown:
     """Outcome, occupancy and history of ``point``, as far as ``prop`` needs them."""
     outcome = outcome_of(prop, model, cell, point)
-    told = prop in HISTORIES and cell.path is not Path.LINK
+    told = prop in LIVE and cell.path is not Path.LINK
     told = told and isinstance(model, BuiltinKernel | RunsHistories)
     history = history_of(prop, cell, point) if told else None
     return Shown(outcome, taken_slots(prop, model, cell, point), history)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bounceproof.models.constants import MAX_AREA_SLOTS, MAX_AREAS, MAX_POOL_SLOTS
+from bounceproof.models.contract import LIVE
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.request import Cell
 from bounceproof.solver.contract.properties import Property, others_touched
@@ -17,14 +18,6 @@ from bounceproof.solver.contract.verdict import Finding, Hunt, Verdict
 from bounceproof.solver.smt.engine import Query, Status, ask
 from bounceproof.source.errors import SourceError
 from bounceproof.source.kernel.kernel import SourceKernel
-
-_ASKED = (
-    Property.OWNED,
-    Property.EXCLUSIVE,
-    Property.INBOUNDS,
-    Property.RETURNED,
-    Property.CLEAN,
-)
 
 
 class OwnSlots:
@@ -41,7 +34,7 @@ class OwnSlots:
         reason = _beyond(wanted, self._model)
         if reason is not None:
             return replace(found, verdict=Verdict.UNKNOWN, reason=reason)
-        if found.prop not in _ASKED:
+        if found.prop not in LIVE:
             return found
         for cell, limit in wanted.cells:
             reason = self._reason(wanted, cell, limit)
@@ -79,6 +72,6 @@ def _beyond(wanted: Hunt, model: object) -> str | None:
     if nareas > MAX_AREAS or nslabs > MAX_POOL_SLOTS:
         most = f"more than {MAX_AREAS} areas or {MAX_POOL_SLOTS} slots"
         return f"of pools of {most} nothing is proved"
-    if wanted.prop in _ASKED and nslabs > MAX_AREA_SLOTS:
+    if wanted.prop in LIVE and nslabs > MAX_AREA_SLOTS:
         return f"slots of the pool from {MAX_AREA_SLOTS} on are not asked about"
     return None

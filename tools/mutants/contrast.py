@@ -15,34 +15,30 @@ from operator import or_
 from typing import Any, cast
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.contract import CONTRACT, LIVE, Property, applies
 from bounceproof.models.kernels.state import DECISION_POINTS, KernelState
 from bounceproof.models.request import Cell, Mapping, Path, Request, SearchRule
 from bounceproof.models.words.word import FALSE, SIZE_T, Truth, Word
-from bounceproof.mutants.draws import drawn
 from bounceproof.solver.answers.property import UNROLLED_SLOTS
 from bounceproof.solver.compare.differ import PairedCell, paired_cells
 from bounceproof.solver.compare.differ_kinds import Pair, absent, fares
 from bounceproof.solver.compare.differ_side import side_of
 from bounceproof.solver.contract.domain import Domain, Variables, variables
-from bounceproof.solver.contract.properties import (
-    EXTRAS,
-    Property,
-    applies,
-    broken,
-    broken_anywhere,
-)
-from bounceproof.solver.counterexample.confirm import HISTORIES
+from bounceproof.solver.contract.properties import broken, broken_anywhere
 from bounceproof.solver.smt.engine import Query, Status, ask
+from tools.mutants.draws import drawn
 
 CELLS, MAPS = "cells", "maps"
 Parts = tuple[Word | Truth, ...]
-ALL_EXTRAS = tuple(dict.fromkeys(name for names in EXTRAS.values() for name in names))
+ALL_EXTRAS = tuple(
+    dict.fromkeys(name for clause in CONTRACT.values() for name in clause.symbols)
+)
 
 
 def judged(path: Path) -> list[Property]:
     """The properties asked on ``path`` whose breach the simulator can show there."""
     linked = path is Path.LINK
-    kept = (p for p in Property if not linked or p not in HISTORIES)
+    kept = (p for p in Property if not linked or p not in LIVE)
     return [p for p in kept if applies(p, path)]
 
 
@@ -273,7 +269,7 @@ def _parts(
         mapping = model.mapping(cell, space.request)
         return tuple(getattr(mapping, field.name) for field in fields(mapping))
     prop = Property(name)
-    return broken_anywhere(prop, model, cell, space) if prop in HISTORIES else ()
+    return broken_anywhere(prop, model, cell, space) if prop in LIVE else ()
 
 
 def _identical(mine: Word | Truth, theirs: Word | Truth) -> bool:

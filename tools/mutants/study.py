@@ -10,21 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path as File
 from typing import Any
 
-import bounceproof
 from bounceproof.audit.cells import identity
+from bounceproof.models.contract import Property
 from bounceproof.models.request import Cell, Path
-from bounceproof.mutants.catch import Noticed, notice
-from bounceproof.mutants.effect import Effect
-from bounceproof.mutants.reasons import Reason, reason_of
-from bounceproof.mutants.values import Mutant, mutants
-from bounceproof.solver.contract.properties import Property
+from tools.mutants.catch import Noticed, notice
+from tools.mutants.effect import Effect
+from tools.mutants.reasons import Reason, reason_of
+from tools.mutants.values import Mutant, mutants
 
 _ANSWERING = ("cells.py", "draws.py", "contrast.py", "catch.py")
 
 
 def _sources() -> str:
     """What an answer depends on beside its question: the code that gives it."""
-    here = File(bounceproof.__file__).parent / "mutants"
+    here = File(__file__).parent
     digest = hashlib.sha256(str(identity()).encode())
     for name in _ANSWERING:
         digest.update((here / name).read_bytes())

@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.builtin import BuiltinKernel
+from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell
 from bounceproof.models.words.word import Truth
-from bounceproof.mutants.cells import domains
-from bounceproof.mutants.contrast import Contrast, contrasts, judged, reads
-from bounceproof.mutants.draws import drawn, points
-from bounceproof.mutants.effect import Effect
-from bounceproof.mutants.values import Mutant
 from bounceproof.solver.compare.differ import PairedCell
 from bounceproof.solver.compare.differ_sample import column
 from bounceproof.solver.contract.domain import Domain, Variables
-from bounceproof.solver.contract.properties import EXTRAS, Property, broken_anywhere
+from bounceproof.solver.contract.properties import broken_anywhere
 from bounceproof.solver.counterexample.confirm import shows
 from bounceproof.solver.smt.engine import Query, Status, ask
 from bounceproof.solver.smt.minimum import Point, point_of
+from tools.mutants.cells import domains
+from tools.mutants.contrast import Contrast, contrasts, judged, reads
+from tools.mutants.draws import drawn, points
+from tools.mutants.effect import Effect
+from tools.mutants.values import Mutant
 
 SECONDS = 300.0
 TRIES = 4
@@ -125,7 +126,7 @@ class _Study:
     def _solved(self) -> Noticed | None:
         """A request that the random ones missed, asked of the solver."""
         for contrast, prop in self.left:
-            space = contrast.space(EXTRAS.get(prop, ()))
+            space = contrast.space(CONTRACT[prop].symbols)
             before, after = contrast.breaks(prop, space)
             if _equal(before, after):
                 continue
@@ -238,7 +239,7 @@ def _proved(
     seen = _seen(prop, alone)
     if seen is None or seen.before.any():
         return False
-    space = alone.space(EXTRAS.get(prop, ()))
+    space = alone.space(CONTRACT[prop].symbols)
     name = f"{_name(alone, prop)}: holds"
     ways = broken_anywhere(prop, model, cell, space)
     if ways and all(_never(space.constraint & way, name) for way in ways):

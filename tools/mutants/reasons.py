@@ -29,8 +29,8 @@ from bounceproof.models.kernels.state import (
     Start,
     Stride,
 )
-from bounceproof.mutants.effect import Effect
-from bounceproof.mutants.values import Mutant, word
+from tools.mutants.effect import Effect
+from tools.mutants.values import Mutant, word
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from bounceproof.models.contract import Property
 from bounceproof.models.kernels.releases import RELEASES
-from bounceproof.mutants.catch import Noticed
-from bounceproof.mutants.cells import MASKS
-from bounceproof.mutants.effect import Effect
-from bounceproof.mutants.reasons import REASONS, Reason, reason_of
-from bounceproof.solver.contract.properties import Property
+from tools.mutants.catch import Noticed
+from tools.mutants.cells import MASKS
+from tools.mutants.effect import Effect
+from tools.mutants.reasons import REASONS, Reason, reason_of
 
 EFFECTS = (Effect.BREAKS, Effect.MENDS, Effect.WORSE, Effect.BETTER)
 _HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-only -->
