@@ -133,7 +133,7 @@ def ask(state: KernelState, machine: Machine, prop: str) -> Answer:
             "limit": example.limit,
             "minimum": example.minimum,
             "point": example.point,
-            "outcome": example.outcome,
+            "outcome": example.outcome.fields(),
             "taken": example.taken,
             "history": example.history,
         }

@@ -103,7 +103,7 @@ def simulate(
     runs = None if taken is None else _runs(taken, fields)
     ran = simulations.run(model, fields, runs, device)
     show(ran.answer(), output)
-    return int(fail_on == "failed" and not ran.outcome["ok"])
+    return int(fail_on == "failed" and not ran.outcome.ok)
 
 
 def _conflicts(

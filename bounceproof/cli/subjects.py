@@ -13,6 +13,7 @@ from bounceproof.cli.streams import complain, say, standard_input
 from bounceproof.errors import InputError
 from bounceproof.library.kernels import base_kernel, open_kernel, tree_kernel
 from bounceproof.library.kernels import is_tree as is_tree
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import KernelModel
 from bounceproof.models.requests.validate import BadInput
 
@@ -136,7 +137,7 @@ def natively_confirmed(model: KernelModel, result: Checked) -> Checked:
         reason = "this system does not let us take the code's network away"
         complain(f"--native: {reason}")
 
-    def run(example: Counterexample) -> dict[str, Any]:
+    def run(example: Counterexample) -> Outcome:
         numbers = single_request(example.cell, example.point).fields()
         return native_outcome(model, example.cell, numbers, example.taken or [])
 

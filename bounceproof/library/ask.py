@@ -19,7 +19,7 @@ from bounceproof.library.questions import (
     properties_named,
     request_fields,
 )
-from bounceproof.library.results import Check, Outcome, Proof, Request, Simulation
+from bounceproof.library.results import Check, Proof, Request, Simulation
 from bounceproof.models.catalog import device as device_named
 from bounceproof.models.requests.defaults import FIELDS, complete
 from bounceproof.report.formats import Answer
@@ -176,6 +176,6 @@ def simulate(
         kernel=told["json"]["kernel"],
         exit_code=0,
         request=only(Request, ran.request),
-        outcome=only(Outcome, ran.outcome),
+        outcome=ran.outcome,
         log_line=kernel_line(ran.request, ran.outcome, runs),
     )

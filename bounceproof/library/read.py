@@ -11,7 +11,6 @@ from bounceproof.library.results import (
     Configuration,
     Counterexample,
     Finding,
-    Outcome,
     Request,
 )
 from bounceproof.models.request import KernelModel
@@ -37,7 +36,7 @@ def _counterexample(
     shown, taken = told["counterexample"], example.taken
     return Counterexample(
         request=only(Request, shown),
-        outcome=only(Outcome, shown),
+        outcome=example.outcome,
         violation=told["violation"],
         limit=example.limit,
         minimum=example.minimum,

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bounceproof.models.outcome import Outcome as Outcome
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -57,25 +59,6 @@ class Request:
     orig_addr: int
     size: int
     pool_kind: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request.
-
-    ``bounced``: it needs a bounce buffer.  ``slot``: the first slot found, in the pool.
-    ``nslots``: slots searched for.  ``tlb_addr``: the address that the device gets.
-    ``sz``: the bytes that the kernel prints where it finds none.  ``hang``: the search
-    does not end.  None where there is no such number.
-    """
-
-    ok: bool
-    bounced: bool
-    slot: int | None
-    nslots: int | None
-    tlb_addr: int | None
-    sz: int | None
-    hang: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.reach.rules import Untrusted
 from bounceproof.models.words.word import Truth, Word
 
@@ -248,8 +249,8 @@ class RunsItself(Protocol):
 
     def run_numbers(
         self, cell: Cell, numbers: Dictionary[str, int], taken: list[tuple[int, int]]
-    ) -> dict[str, Any]:
-        """Outcome fields of the JSON contract for one request.
+    ) -> Outcome:
+        """What comes of one request.
 
         ``numbers`` has orig_addr, size, pool_start, nslabs, nareas, start_index and
         seg_boundary_mask; ``taken`` are runs of slots in use, first and last.

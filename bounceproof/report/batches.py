@@ -17,19 +17,19 @@ from typing import Any
 from bounceproof.errors import InputError
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import kernel_state
+from bounceproof.models.outcome import OUTCOME_FIELDS
 from bounceproof.models.request import KernelModel
 from bounceproof.models.requests.defaults import FIELDS, complete
 from bounceproof.models.requests.devices import Device
 from bounceproof.models.requests.validate import BadInput
 from bounceproof.report.judged import label
-from bounceproof.report.simulations import run_requests
 from bounceproof.simulator.single import SingleRequest
+from bounceproof.solver.contract.run import run_requests
 from bounceproof.solver.contract.watch import Watch, unwatched
 
 _CHUNK = 1 << 18
 _LONGEST = 1 << 20
-_OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
-_IGNORED = frozenset((*_OUTCOME, "schema", "command"))
+_IGNORED = frozenset((*OUTCOME_FIELDS, "schema", "command"))
 _KNOWN = frozenset((*FIELDS, "kernel", "pool_kind"))
 _CHOICES = {
     "path": ("direct", "iommu", "alloc", "link"),
@@ -111,7 +111,8 @@ def _answers(work: list[tuple[KernelModel, SingleRequest]]) -> Iterator[str]:
         requests = [request for _, request in group]
         outcomes = run_requests(model, requests)
         for request, outcome in zip(requests, outcomes, strict=True):
-            yield json.dumps({"kernel": label(model), **request.fields(), **outcome})
+            found = {**request.fields(), **outcome.fields()}
+            yield json.dumps({"kernel": label(model), **found})
 
 
 def _parsed(

@@ -60,7 +60,7 @@ def counterexample_fields(
         more["sync_size"] = example.point["sync_size"]
     if example.taken is not None:
         more["taken"] = [list(run) for run in example.taken]
-    return {"kernel": label(kernel), **request, **example.outcome, **more}
+    return {"kernel": label(kernel), **request, **example.outcome.fields(), **more}
 
 
 def _violation(kernel: KernelModel, finding: Finding) -> Violation | None:
@@ -87,7 +87,7 @@ def finding_json(kernel: KernelModel, finding: Finding) -> dict[str, Any]:
         "every_start_index": None if example is None else example.every_index,
         "message": None
         if example is None or fields is None
-        else kernel_line(fields, fields, example.taken),
+        else kernel_line(fields, example.outcome, example.taken),
         "reason": finding.reason,
         "seconds": round(finding.seconds, 3),
         "limit": None if example is None else example.limit,
@@ -191,8 +191,8 @@ def smallest(kernel: KernelModel, finding: Finding, prefix: str = "") -> str:
         pool = "every start index" if example.every_index else one
     parts = [f"{at} (limit {example.limit}), {pool}"]
     parts += [violation.text] if violation is not None else []
-    if example.outcome["sz"] is not None:
-        parts.append(f"sz {example.outcome['sz']}")
+    if example.outcome.sz is not None:
+        parts.append(f"sz {example.outcome.sz}")
     parts.append(name(example.cell))
     return prefix + "; ".join(parts)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import KernelModel, PoolKind
 from bounceproof.report.configurations import configurations, name
 from bounceproof.report.domain import (
@@ -101,7 +102,8 @@ def _side_json(member: Member, side: Side, first: bool) -> dict[str, Any] | None
         return None
     request = single_request(cell, member.point).fields()
     named = {"kernel": label(side.model)}
-    return {**named, **with_pool(side.model, request, outcome), **outcome}
+    pool = with_pool(side.model, request, outcome)
+    return {**named, **pool, **outcome.fields()}
 
 
 def _class_json(result: Differences, found: Class) -> dict[str, Any]:
@@ -155,17 +157,17 @@ def _where(result: Differences, cells: Iterable[PairedCell]) -> str:
     return configurations((paired.cell for paired in cells), every)
 
 
-def _outcome_text(outcome: dict[str, Any] | None, fields: dict[str, Any]) -> str:
+def _outcome_text(outcome: Outcome | None, fields: dict[str, Any]) -> str:
     if outcome is None:
         return Fate.NO_PATH.value
-    if outcome["hang"]:
+    if outcome.hang:
         return "the search never ends"
-    if not outcome["bounced"] and outcome["ok"]:
+    if not outcome.bounced and outcome.ok:
         return "mapped in place"
-    if outcome["ok"]:
+    if outcome.ok:
         return (
-            f"slot {outcome['slot']}, {outcome['nslots']} slots, "
-            f"tlb_addr {outcome['tlb_addr']:#x}"
+            f"slot {outcome.slot}, {outcome.nslots} slots, "
+            f"tlb_addr {outcome.tlb_addr:#x}"
         )
     logged = kernel_line(fields, outcome)
     return "fails" if logged is None else f'fails: "{logged}"'

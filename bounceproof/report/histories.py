@@ -7,14 +7,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.builtin import BuiltinKernel
-from bounceproof.models.request import KernelModel, RunsHistories
+from bounceproof.models.request import KernelModel
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label
 from bounceproof.report.simulations import of_tree
 from bounceproof.report.text import counted, several, title, wrap
-from bounceproof.simulator.history.run import run_history
-from bounceproof.simulator.history.types import HistoryError, complete_history
+from bounceproof.simulator.history.types import HistoryError
+from bounceproof.solver.contract.run import run_history
 
 _ADDRESSES = ("orig_addr", "min_align_mask")
 
@@ -77,16 +76,6 @@ def _call(
     return [*lines, wrap(f"live: {names or 'none'}", "     ")]
 
 
-def _run(
-    model: KernelModel, machine: dict[str, Any], ops: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    if isinstance(model, BuiltinKernel):
-        return run_history(model.state, machine, ops)
-    if isinstance(model, RunsHistories):
-        return model.run_history(*complete_history(machine, ops))
-    raise HistoryError(f"{model.name} runs no histories")
-
-
 @dataclass(frozen=True, slots=True)
 class History:
     """A history of calls that was run on ``model``, and what came of each call."""
@@ -109,7 +98,7 @@ def run(model: KernelModel, text: str) -> History:
     Raises HistoryError, or ValueError where ``text`` is no JSON.
     """
     machine, ops = _read(text)
-    return History(model, machine, ops, _run(model, machine, ops))
+    return History(model, machine, ops, run_history(model, machine, ops))
 
 
 def fields(history: History) -> dict[str, Any]:

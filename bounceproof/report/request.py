@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bounceproof.models.formulas.pools import MADE, made_nslabs
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Configured, KernelModel, Path, PoolKind
 from bounceproof.models.requests.defaults import FIELDS
 from bounceproof.report.arithmetic import Shown, arithmetic
@@ -33,12 +34,12 @@ def _transient(fields: dict[str, Any]) -> bool:
 
 
 def with_pool(
-    model: KernelModel, fields: dict[str, Any], outcome: dict[str, Any]
+    model: KernelModel, fields: dict[str, Any], outcome: Outcome
 ) -> dict[str, Any]:
     """``fields`` with the slots of the transient pool that the request got, if any."""
     if not _transient(fields):
         return fields
-    nslabs = made_nslabs(model, fields["page_size"], outcome["nslots"])
+    nslabs = made_nslabs(model, fields["page_size"], outcome.nslots)
     return {**fields, "nslabs": nslabs}
 
 
@@ -52,20 +53,20 @@ def cell_of(fields: dict[str, Any]) -> Cell:
 
 def kernel_line(
     fields: dict[str, Any],
-    outcome: dict[str, Any],
+    outcome: Outcome,
     taken: list[tuple[int, int]] | None = None,
 ) -> str | None:
     """The line the kernel logs for this outcome, or None."""
-    if outcome["sz"] is None:
+    if outcome.sz is None:
         return None
     if _transient(fields):
         return (
-            f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
+            f"swiotlb buffer is full (sz: {outcome.sz} bytes), "
             "total ... (slots), used ... (slots)"
         )
     used = sum(last - first + 1 for first, last in taken or ())
     return (
-        f"swiotlb buffer is full (sz: {outcome['sz']} bytes), "
+        f"swiotlb buffer is full (sz: {outcome.sz} bytes), "
         f"total {fields['nslabs']} (slots), used {used} (slots)"
     )
 
@@ -111,11 +112,11 @@ def shown_of(model: KernelModel, cell: Cell, fields: dict[str, Any]) -> Shown:
     )
 
 
-def _verdict(outcome: dict[str, Any]) -> str:
-    if outcome["ok"] and not outcome["bounced"]:
+def _verdict(outcome: Outcome) -> str:
+    if outcome.ok and not outcome.bounced:
         return "mapped in place: no bounce buffer is needed"
-    if outcome["ok"]:
-        return f"mapped at slot {outcome['slot']}, tlb_addr {outcome['tlb_addr']:#x}"
+    if outcome.ok:
+        return f"mapped at slot {outcome.slot}, tlb_addr {outcome.tlb_addr:#x}"
     return "fails"
 
 
@@ -131,11 +132,11 @@ def _wanted(
 
 
 def _drawn(
-    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
+    model: KernelModel, shown: Shown, outcome: Outcome, more: Extras
 ) -> Slots | None:
     """What to draw; None where no slot is at issue."""
-    slot, nslots, size = outcome["slot"], outcome["nslots"], drawn_slots(shown)
-    if not outcome["bounced"] or nslots is None or not size:
+    slot, nslots, size = outcome.slot, outcome.nslots, drawn_slots(shown)
+    if not outcome.bounced or nslots is None or not size:
         return None
     taken = more.taken or []
     here = best_set(shown, nslots, taken)
@@ -159,7 +160,7 @@ def _drawn(
 
 
 def _picture(
-    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
+    model: KernelModel, shown: Shown, outcome: Outcome, more: Extras
 ) -> list[str]:
     slots = _drawn(model, shown, outcome, more)
     if slots is None:
@@ -232,7 +233,7 @@ def reproduced(
 
 
 def _facts(
-    model: KernelModel, shown: Shown, fields: dict[str, Any], outcome: dict[str, Any]
+    model: KernelModel, shown: Shown, fields: dict[str, Any], outcome: Outcome
 ) -> list[tuple[str, str]]:
     """Name and value of everything that the request and the kernel's steps have."""
     cell = shown.cell
@@ -254,11 +255,11 @@ _POOL = {"nslabs": "slot", "nareas": "area"}
 
 
 def _violated(
-    model: KernelModel, shown: Shown, outcome: dict[str, Any], more: Extras
+    model: KernelModel, shown: Shown, outcome: Outcome, more: Extras
 ) -> list[tuple[str, str]]:
     """The addresses at fault; of a request that fails by itself, why."""
     if more.violation is None:
-        if outcome["ok"]:
+        if outcome.ok:
             return []
         return [("because", failure(model, shown, outcome, more.taken or []))]
     where = more.violation.where(shown)
@@ -269,7 +270,7 @@ def told(
     model: KernelModel,
     cell: Cell,
     fields: dict[str, Any],
-    outcome: dict[str, Any],
+    outcome: Outcome,
     more: Extras = Extras(),
 ) -> list[str]:
     """A request as text: the arithmetic, the picture, the log line, the command."""

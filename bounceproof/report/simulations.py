@@ -7,38 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.formulas.search import NotRead
-from bounceproof.models.request import Cell, KernelModel, RunsItself
+from bounceproof.models.outcome import Outcome
+from bounceproof.models.request import Cell, KernelModel
 from bounceproof.models.requests.devices import Device
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import judged_text, label, sources_json
 from bounceproof.report.request import Extras, cell_of, told
 from bounceproof.report.text import several, size_both, title, wrap
-from bounceproof.simulator.occupancy import Runs, simulate_taken
-from bounceproof.simulator.single import SingleRequest, simulate
-
-
-def _run(
-    model: KernelModel, request: SingleRequest, taken: Runs | None
-) -> dict[str, Any]:
-    if isinstance(model, RunsItself):
-        cell = cell_of(request.fields())
-        return model.run_numbers(cell, request.fields(), taken or [])
-    if not isinstance(model, BuiltinKernel):
-        raise TypeError(f"{model.name} cannot be run")
-    if taken is None:
-        return simulate(model.state, [request])[0]
-    return simulate_taken(model.state, request, taken)
-
-
-def run_requests(
-    model: KernelModel, requests: list[SingleRequest]
-) -> list[dict[str, Any]]:
-    """Outcomes of requests, each on its own empty pool."""
-    if isinstance(model, BuiltinKernel):
-        return simulate(model.state, requests)
-    return [_run(model, request, None) for request in requests]
+from bounceproof.simulator.occupancy import Runs
+from bounceproof.simulator.single import SingleRequest
+from bounceproof.solver.contract.run import run_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +31,14 @@ class Ran:
     device: Device
     request: dict[str, Any]
     taken: Runs | None
-    outcome: dict[str, Any]
+    outcome: Outcome
 
     def fields(self) -> dict[str, Any]:
         """The JSON fields of ``simulate``."""
         runs = {} if self.taken is None else {"taken": [list(r) for r in self.taken]}
         named = {"kernel": label(self.model)}
-        return {**named, **self.request, **self.outcome, **runs, **of_tree(self.model)}
+        found = self.outcome.fields()
+        return {**named, **self.request, **found, **runs, **of_tree(self.model)}
 
     def text(self) -> str:
         """What happened, step by step."""
@@ -78,7 +58,7 @@ def run(
 ) -> Ran:
     """Run the request with these fields; the pool is empty, or has one area with the
     slots of ``taken`` in use."""
-    outcome = _run(model, SingleRequest(**request), taken)
+    outcome = run_request(model, SingleRequest(**request), taken)
     return Ran(model, device, request, taken, outcome)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bounceproof.models.formulas.outcome import cases
 from bounceproof.models.formulas.search import Area, NoClosedForm, Search
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import KernelModel, Path, PoolKind
 from bounceproof.models.words.word import U64, UNSIGNED_INT, Word
 from bounceproof.report.arithmetic import Shown
@@ -76,12 +77,10 @@ def _of_history(
     return Violation(str(mine[0]["text"]), tuple(dict.fromkeys(spans)))
 
 
-def _misaligned(
-    model: KernelModel, shown: Shown, outcome: dict[str, Any]
-) -> Violation | None:
+def _misaligned(model: KernelModel, shown: Shown, outcome: Outcome) -> Violation | None:
     """The bits of the address that are lost, or where the allocation starts wrongly."""
-    cell, tlb = shown.cell, outcome["tlb_addr"]
-    if tlb is None:
+    cell, tlb, slot = shown.cell, outcome.tlb_addr, outcome.slot
+    if tlb is None or slot is None:
         return None
     lost = (tlb ^ shown.orig_addr) & cell.min_align_mask
     if lost and cell.path in (Path.IOMMU, Path.DIRECT):
@@ -90,7 +89,7 @@ def _misaligned(
             f"tlb_addr & {mask:#x} is {tlb & mask:#x}, orig_addr & {mask:#x} is "
             f"{shown.orig_addr & mask:#x}: bits {lost:#x} are lost"
         )
-    start = shown.pool_start + outcome["slot"] * shown.geometry.size
+    start = shown.pool_start + slot * shown.geometry.size
     mask = int(model.mapping(cell, shown.request()).alloc_align_mask)
     if start & mask:
         whole = mask + 1
@@ -174,15 +173,15 @@ def free_run(
 
 
 def failure(
-    model: KernelModel, shown: Shown, outcome: dict[str, Any], taken: list[Span]
+    model: KernelModel, shown: Shown, outcome: Outcome, taken: list[Span]
 ) -> str:
     """Why a request that bounces is not mapped."""
-    nslots, size = outcome["nslots"], drawn_slots(shown)
-    if outcome["hang"]:
+    nslots, size = outcome.nslots, drawn_slots(shown)
+    if outcome.hang:
         return "the search never ends"
-    if not outcome["bounced"]:
+    if not outcome.bounced or nslots is None:
         return "refused: min_align_mask exceeds the granule"
-    if outcome["sz"] is None and shown.cell.path is not Path.ALLOC:
+    if outcome.sz is None and shown.cell.path is not Path.ALLOC:
         return "the mapping fails after the search found a bounce buffer"
     if nslots > size:
         return _too_many(shown, nslots)

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bounceproof.models.constants import IO_TLB_SEGSIZE
 from bounceproof.models.kernels.state import KernelState
+from bounceproof.models.outcome import Outcome
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import signed64, unsigned64
@@ -46,13 +47,8 @@ def runs_of(slots: Iterable[int]) -> Runs:
     return runs
 
 
-def simulate_taken(
-    state: KernelState, request: SingleRequest, taken: Runs
-) -> dict[str, Any]:
-    """The outcome of ``request`` on a pool of one area with ``taken`` slots in use.
-
-    The fields are those of :func:`bounceproof.simulator.single.simulate`.
-    """
+def simulate_taken(state: KernelState, request: SingleRequest, taken: Runs) -> Outcome:
+    """The outcome of ``request`` on a pool of one area with ``taken`` slots in use."""
     k = c.codes(state)
     path, granule, m = PATH_CODES[request.path], request.granule, request.min_align_mask
     pa, size = signed64(request.orig_addr), signed64(request.size)
@@ -61,32 +57,22 @@ def simulate_taken(
     bounced, refused, given, padding, total, printed = e.prologue(
         k, request.page_size, path, granule, m, pa, size
     )
-    nothing = {
-        "ok": not refused,
-        "bounced": False,
-        "slot": None,
-        "nslots": None,
-        "tlb_addr": None,
-        "sz": None,
-        "hang": False,
-    }
     if not bounced:
-        return nothing
+        return Outcome(ok=not refused, bounced=False)
     lst, used = list_of(request.nslabs, taken), sum(b - a + 1 for a, b in taken)
     slot = e.search_area(
         k, lst, 0, request.nslabs, request.start_index, used, request.page_size,
         m, given, pa, total, signed64(request.pool_start),
         signed64(request.seg_boundary_mask),
     )  # fmt: skip
-    found = {**nothing, "ok": False, "bounced": True, "nslots": e.nr_slots(total)}
+    failed = Outcome(ok=False, bounced=True, nslots=e.nr_slots(total))
     if slot == e.NO_END:
-        return {**found, "hang": True}
+        return replace(failed, hang=True)
     if slot == e.NOT_FOUND:
         prints = path != c.ALLOC
-        return {**found, "sz": unsigned64(printed) if prints else None}
+        return replace(failed, sz=unsigned64(printed) if prints else None)
     tlb = request.pool_start + (slot << e.SHIFT) + padding
-    usable = not refused
-    return {**found, "ok": usable, "slot": slot, "tlb_addr": tlb}
+    return replace(failed, ok=not refused, slot=slot, tlb_addr=tlb)
 
 
 def rule_accepts(state: KernelState, request: SingleRequest, slot: int) -> bool:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from bounceproof.models.kernels.state import KernelState
+from bounceproof.models.outcome import Outcome
 from bounceproof.simulator import codes as c
 from bounceproof.simulator.batch import INPUTS, Batch, run_batch
 from bounceproof.simulator.compile import signed64, unsigned64
@@ -59,27 +61,23 @@ def as_batch(requests: list[SingleRequest]) -> Batch:
     return Batch({name: table[:, i] for i, name in enumerate(INPUTS)})
 
 
-def _outcome(row: dict[str, int]) -> dict[str, Any]:
+def _outcome(row: dict[str, int]) -> Outcome:
     bounced = bool(row["bounced"])
     placed = row["slot"] >= 0
-    return {
-        "ok": bool(row["ok"]),
-        "bounced": bounced,
-        "slot": row["slot"] if placed else None,
-        "nslots": row["nslots"] if bounced else None,
-        "tlb_addr": unsigned64(row["tlb_addr"]) if placed else None,
-        "sz": unsigned64(row["sz"]) if row["sz"] != -1 else None,
-        "hang": bool(row["hang"]),
-    }
+    return Outcome(
+        ok=bool(row["ok"]),
+        bounced=bounced,
+        slot=row["slot"] if placed else None,
+        nslots=row["nslots"] if bounced else None,
+        tlb_addr=unsigned64(row["tlb_addr"]) if placed else None,
+        sz=unsigned64(row["sz"]) if row["sz"] != -1 else None,
+        hang=bool(row["hang"]),
+    )
 
 
-def simulate(state: KernelState, requests: list[SingleRequest]) -> list[dict[str, Any]]:
-    """The outcome of each request on its own empty pool, in JSON's outcome fields.
-
-    ``sz`` is null where the kernel prints no size; ``slot`` and ``tlb_addr`` are null
-    where the driver gets no bounce buffer, ``nslots`` where it needs none.
-    """
-    outcomes: list[dict[str, Any]] = [{} for _ in requests]
+def simulate(state: KernelState, requests: Sequence[SingleRequest]) -> list[Outcome]:
+    """The outcome of each request on its own empty pool."""
+    outcomes: dict[int, Outcome] = {}
     for transient in (False, True):
         places = [
             i
@@ -95,4 +93,4 @@ def simulate(state: KernelState, requests: list[SingleRequest]) -> list[dict[str
         for row, place in enumerate(places):
             one = {name: values[row] for name, values in lists.items()}
             outcomes[place] = _outcome(one)
-    return outcomes
+    return [outcomes[place] for place in range(len(requests))]

@@ -78,8 +78,8 @@ def ask(files: dict[str, str]) -> int:
             bounced = bool(mapping.bounced)
             asks = int(mapping.nslots) if bounced else None
             refused = asks is not None and bool(mapping.refused)
-            assert run.outcome["bounced"] is bounced
-            assert run.outcome["nslots"] in ((asks, None) if refused else (asks,))
+            assert run.outcome.bounced is bounced
+            assert run.outcome.nslots in ((asks, None) if refused else (asks,))
             compared += 1
     return compared
 

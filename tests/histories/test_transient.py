@@ -100,7 +100,7 @@ def test_the_mapping_is_the_single_request(kernel: str) -> None:
             **shape,
             **fields,
         )
-        assert got == simulate(state, [request])[0]
+        assert got == simulate(state, [request])[0].fields()
 
 
 @pytest.mark.parametrize("kernel", ["v6.10", "v6.12.107", "v7.3.4"])

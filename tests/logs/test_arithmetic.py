@@ -77,9 +77,9 @@ def test_printing_is_exact(kernel: str, cell: Cell) -> None:
         for _ in range(120)
     ]
     for request, found in zip(asked, simulate(state, asked), strict=True):
-        if found["sz"] is None:
+        if found.sz is None:
             continue
-        said = printing_requests(model, cell, NVME, found["sz"], NVME.addr_step)
+        said = printing_requests(model, cell, NVME, found.sz, NVME.addr_step)
         at = (request.orig_addr % said.modulus) // NVME.addr_step
         assert said.valid[at]
         assert said.smallest[at] <= request.size <= said.largest[at]
@@ -111,11 +111,11 @@ def test_fit_against_the_simulator(kernel: str, cell: Cell) -> None:
     for i, (residue, size) in enumerate(pairs):
         starts = [rng.randrange(512) for _ in range(8)]
         asked = [_single(cell, HIGH + residue, size, s, 512) for s in starts]
-        bounced = [o for o in simulate(state, asked) if o["bounced"]]
+        bounced = [o for o in simulate(state, asked) if o.bounced]
         if fit.every[i]:
-            assert all(o["ok"] for o in bounced)
+            assert all(o.ok for o in bounced)
         if not fit.some[i]:
-            assert not any(o["ok"] for o in bounced)
+            assert not any(o.ok for o in bounced)
 
 
 def _occupied(rng: random.Random, slots: int, used: int) -> np.ndarray:

@@ -115,7 +115,7 @@ def test_what_a_kernel_refuses_for_its_mask_is_nothing_broken(prop: Property) ->
         "seg_boundary_mask": (1 << 32) - 1,
     }
     cell = Cell(4096, 4096, Path.IOMMU, 0xFFFF)
-    assert not outcome_of(prop, model, cell, point)["ok"]
+    assert not outcome_of(prop, model, cell, point).ok
     assert not shows(prop, model, cell, point)
 
 

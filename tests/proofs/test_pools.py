@@ -46,7 +46,7 @@ def example(finding: Finding) -> Counterexample:
 def test_bit_11_has_no_slot_in_a_transient_pool(kernel: str) -> None:
     found = example(ask(kernel, Property.FITS, DIRECT))
     assert (found.point["size"], found.point["orig_addr"]) == (512, 0x800)
-    assert found.outcome["nslots"] == 1
+    assert found.outcome.nslots == 1
 
 
 @pytest.mark.parametrize("kernel", ["v6.12.107", "v7.3.4"])

@@ -141,7 +141,7 @@ def first_without_room(tree: TreeKernel, pool: PoolNumbers) -> tuple[int, int] |
     for size in range(512, tree.nvme_limit(cell) + 1, 512):
         for index in range(pool.nslabs):
             run = tree.run(cell, ORIG_ADDR, size, replace(pool, start_index=index))
-            if not run.outcome["ok"]:
+            if not run.outcome.ok:
                 return size, index
     return None
 

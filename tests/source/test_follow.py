@@ -83,7 +83,7 @@ def test_what_is_followed_is_what_runs(name: str) -> None:
         orig = dice.choice((0, dice.getrandbits(36)))
         size = dice.choice((dice.randrange(1, 9000), dice.randrange(1, 262144)))
         slot = followed(kernel, numbers, orig, size)
-        assert slot == kernel.run(CELL, orig, size, numbers).outcome["slot"]
+        assert slot == kernel.run(CELL, orig, size, numbers).outcome.slot
         found += slot is not None
     assert found > 5
 
@@ -104,7 +104,7 @@ def test_a_search_that_stops_early() -> None:
     example = result.counterexample
     assert example is not None
     assert not example.minimum
-    assert not example.outcome["ok"]
+    assert not example.outcome.ok
 
 
 def test_a_search_that_misses_what_is_free() -> None:
@@ -122,7 +122,7 @@ def test_a_search_that_does_not_end() -> None:
     result = finding(loop, Property.HALTS)
     assert result.verdict is Verdict.BROKEN
     assert result.counterexample is not None
-    assert result.counterexample.outcome["hang"]
+    assert result.counterexample.outcome.hang
 
 
 def test_what_is_not_proved_to_end_is_asked_of_small_areas() -> None:

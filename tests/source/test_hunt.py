@@ -143,7 +143,7 @@ def test_a_walk_ends_where_the_code_does(name: str) -> None:
             [orig, int(mapping.total), mask, 0, 256, 1, index, 0, 1 << 30, whole]
         )
         pool = PoolNumbers(1 << 30, 256, 1, index, whole)
-        ran.append(kernel.run(CELL, orig, size, pool).outcome["slot"])
+        ran.append(kernel.run(CELL, orig, size, pool).outcome.slot)
     lists = np.array([[EMPTY, 0, 0, 127]] * len(rows), np.uint64)
     ends = walk.ends(Calls(np.array(rows, np.uint64), lists), 2000)
     found = [

@@ -42,7 +42,7 @@ def test_a_pool_without_areas() -> None:
     pool = PoolNumbers(1 << 30, 256, 1, 131)
     native = run_native(kernel, cell, 0x12345600, 9000, pool)
     assert native == kernel.run(cell, 0x12345600, 9000, pool).outcome
-    assert native["ok"]
+    assert native.ok
 
 
 def test_an_endless_search_is_ended() -> None:
@@ -50,7 +50,7 @@ def test_an_endless_search_is_ended() -> None:
     cell = Cell(4096, 4096, Path.DIRECT, 0x3FFF)
     pool = PoolNumbers(1 << 30, 256, 1, 4)
     outcome = run_native(kernel, cell, 0x1800, 258 << 10, pool)
-    assert outcome["hang"] is True
+    assert outcome.hang is True
 
 
 def test_what_cannot_be_compiled_stops_when_reached() -> None:
@@ -72,7 +72,7 @@ struct shown { struct kobject kobj; int mode; };
     kernel = proved_kernel(Tree(DictStore(texts), "changed"))
     cell = Cell(4096, 4096, Path.DIRECT, 0xFFF)
     native = run_native(kernel, cell, 0x1000, 100, PoolNumbers(1 << 30, 256))
-    assert native["ok"]
+    assert native.ok
 
 
 SOCKETS = """

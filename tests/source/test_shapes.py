@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path, Request, SearchRule
 from bounceproof.models.words.word import U64, Word
 from bounceproof.source.errors import NotUnderstood, UnknownSearch
@@ -148,34 +149,27 @@ def test_mask_by_page_size() -> None:
 @pytest.mark.parametrize("search", [COUNTED, CIRCULAR])
 def test_run_finds_and_marks(search: str) -> None:
     run = kernel(search).run(CELL, 0x105774600, 5000, POOL)
-    assert run.outcome == {
-        "ok": True,
-        "bounced": True,
-        "slot": 0,
-        "nslots": 4,
-        "tlb_addr": (1 << 30) + 0x600,
-        "sz": None,
-        "hang": False,
-    }
+    tlb_addr = (1 << 30) + 0x600
+    assert run.outcome == Outcome(True, True, slot=0, nslots=4, tlb_addr=tlb_addr)
     assert run.lists[:5] == [0, 0, 0, 0, 124]
 
 
 def test_run_reports_a_full_buffer() -> None:
     run = kernel().run(CELL, 0x105774600, 256 << 10, POOL)
-    assert not run.outcome["ok"]
-    assert run.outcome["sz"] == 256 << 10
+    assert not run.outcome.ok
+    assert run.outcome.sz == 256 << 10
 
 
 def test_run_notices_an_endless_search() -> None:
     run = kernel(CIRCULAR).run(CELL, 0x1800, 258 << 10, replace(POOL, start_index=4))
-    assert run.outcome["hang"] is True
-    assert run.outcome["ok"] is False
+    assert run.outcome.hang is True
+    assert run.outcome.ok is False
 
 
 def test_busy_slots_are_left_alone() -> None:
     busy = frozenset(range(100))
     run = kernel().run(CELL, 0x105774600, 5000, replace(POOL, busy=busy))
-    assert run.outcome["slot"] == 104
+    assert run.outcome.slot == 104
     assert run.lists[100:104] == [4, 3, 2, 1]
 
 
@@ -184,7 +178,7 @@ def test_rule_and_run_agree() -> None:
     rule = source.search_rule(CELL, 0, False)
     for orig in (0x105774600, 0x1000, 0x3800, 0):
         run = source.run(CELL, orig, 100, POOL)
-        slot = run.outcome["slot"]
+        slot = run.outcome.slot
         assert isinstance(slot, int)
         address = POOL.start + (slot << 11)
         assert not address & rule.zero_mask
@@ -223,7 +217,7 @@ def test_a_pool_without_areas(search: str) -> None:
         one = bare.run(CELL, 0x105774600, 5000, pool)
         two = with_areas.run(CELL, 0x105774600, 5000, pool)
         assert one == two
-        assert one.outcome["ok"]
+        assert one.outcome.ok
 
 
 def test_limit_before_mask() -> None:

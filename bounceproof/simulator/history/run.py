@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from bounceproof.models.kernels.state import AllocPageCheck, KernelState, Rounding
+from bounceproof.models.outcome import Outcome
 from bounceproof.simulator import codes as c
 from bounceproof.simulator import engine as e
 from bounceproof.simulator.compile import signed64, unsigned64
@@ -35,16 +36,7 @@ _RAMP: Final[Bytes] = np.arange(256, dtype=np.uint8)
 
 
 def _outcome(ok: bool, **fields: Any) -> Record:
-    plain: Record = {
-        "ok": ok,
-        "bounced": True,
-        "slot": None,
-        "nslots": None,
-        "tlb_addr": None,
-        "sz": None,
-        "hang": False,
-    }
-    return plain | fields
+    return Outcome(ok, bounced=True).fields() | fields
 
 
 def _bytes(value: int, length: int) -> Bytes:

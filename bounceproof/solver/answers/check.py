@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.contract import LIVE, Property, applies
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.kernels.state import KernelState
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Doubtful, KernelModel, RunsHistories
 from bounceproof.solver.answers.parallel import ask_apart, parts_of, together
 from bounceproof.solver.answers.property import (
@@ -77,9 +78,7 @@ class Checked:
     def name(self) -> str:
         return self.model.name
 
-    def also_confirmed(
-        self, run: Callable[[Counterexample], dict[str, Any]]
-    ) -> Checked:
+    def also_confirmed(self, run: Callable[[Counterexample], Outcome]) -> Checked:
         """The findings with each counterexample run once more by ``run``.
 
         Another outcome than the one shown is a disagreement.
@@ -110,9 +109,7 @@ def _holds(finding: Finding) -> bool:
     return any(cell.verdict is Verdict.HOLDS for cell in finding.cells)
 
 
-def _again(
-    finding: Finding, run: Callable[[Counterexample], dict[str, Any]]
-) -> Finding:
+def _again(finding: Finding, run: Callable[[Counterexample], Outcome]) -> Finding:
     if finding.counterexample is None:
         return finding
     outcome = run(finding.counterexample)
@@ -120,7 +117,7 @@ def _again(
         note = "compiled and run natively with the same outcome"
         notes = [note] if finding.note is None else [finding.note, note]
         return replace(finding, note="; ".join(notes))
-    reason = f"run natively, the outcome is {outcome}"
+    reason = f"run natively, the outcome is {outcome.fields()}"
     return replace(finding, verdict=Verdict.DISAGREE, confirmed=False, reason=reason)
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from time import monotonic
-from typing import Any
 
 from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.formulas.search import NoClosedForm
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path
 from bounceproof.models.words.word import Truth
 from bounceproof.solver.compare.differ_kinds import (
@@ -65,8 +65,8 @@ class Member:
 
     paired: PairedCell
     point: Point
-    a: dict[str, Any] | None
-    b: dict[str, Any] | None
+    a: Outcome | None
+    b: Outcome | None
     confirmed: bool
     minimum: bool
 
@@ -328,14 +328,14 @@ def _label(paired: PairedCell) -> str:
     return f"{cell.path} page {cell.page_size} granule {cell.granule}"
 
 
-def _fate(outcome: dict[str, Any] | None) -> Fate:
+def _fate(outcome: Outcome | None) -> Fate:
     if outcome is None:
         return Fate.NO_PATH
-    if outcome["hang"]:
+    if outcome.hang:
         return Fate.HANGS
-    if not outcome["ok"]:
+    if not outcome.ok:
         return Fate.FAILS
-    return Fate.MAPS if outcome["bounced"] else Fate.IN_PLACE
+    return Fate.MAPS if outcome.bounced else Fate.IN_PLACE
 
 
 def simulated_kind(
@@ -365,7 +365,7 @@ def simulated_kind(
         won += [prop] if was and not now else []
     if lost or won:
         return Kind(Sender.BOTH, fate, fate, *([lost[0]] if lost else [None, won[0]]))
-    unlike = (n for n in Number if first[n.value] != second[n.value])
+    unlike = (n for n in Number if getattr(first, n.value) != getattr(second, n.value))
     number = next(unlike, None)
     if number is None:
         return None

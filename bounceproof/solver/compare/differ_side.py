@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, KernelModel
 from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.counterexample.confirm import outcome_of, shows
@@ -17,12 +17,12 @@ from bounceproof.solver.smt.minimum import Point
 class Side:
     """A kernel's formulas, and callbacks into what runs its code step by step.
 
-    ``simulate`` gives the outcome of a point on an empty pool, in JSON's outcome
-    fields; ``shows`` says whether the point breaks a property there.
+    ``simulate`` gives the outcome of a point on an empty pool; ``shows`` says whether
+    the point breaks a property there.
     """
 
     model: KernelModel
-    simulate: Callable[[Cell, Point], dict[str, Any]]
+    simulate: Callable[[Cell, Point], Outcome]
     shows: Callable[[Property, Cell, Point], bool]
 
     @property
@@ -33,7 +33,7 @@ class Side:
 def side_of(model: KernelModel) -> Side:
     """Any kernel, with the simulator or the interpreter that belongs to it."""
 
-    def run(cell: Cell, point: Point) -> dict[str, Any]:
+    def run(cell: Cell, point: Point) -> Outcome:
         return outcome_of(Property.FITS, model, cell, point)
 
     def shown(prop: Property, cell: Cell, point: Point) -> bool:

@@ -160,7 +160,7 @@ class Directed:
     def _usual(self, seeds: Seeds, point: Point) -> int:
         """The slot that the request takes in an empty pool, 0 for none."""
         outcome = self._kernel.run_numbers(seeds.cell, _fields(point), [])
-        return int(outcome["slot"] or 0) % point["area_nslabs"]
+        return int(outcome.slot or 0) % point["area_nslabs"]
 
     # What the code shows of them.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell
 from bounceproof.models.words.word import Truth
 from bounceproof.solver.contract.domain import Domain, Variables, variables
@@ -97,7 +98,7 @@ class Counterexample:
     cell: Cell
     limit: int
     point: Point
-    outcome: dict[str, Any]
+    outcome: Outcome
     minimum: bool
     taken: list[tuple[int, int]] | None = None
     history: dict[str, Any] | None = None
@@ -129,7 +130,7 @@ Confirm = Callable[[Cell, Point], bool]
 class Shown:
     """What the simulator has to show for a point: see :class:`Counterexample`."""
 
-    outcome: dict[str, Any]
+    outcome: Outcome
     taken: list[tuple[int, int]] | None = None
     history: dict[str, Any] | None = None
 

@@ -18,6 +18,7 @@ from bounceproof.models.formulas.search import (
     NotRead,
     Search,
 )
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import (
     Cell,
     KernelModel,
@@ -25,7 +26,6 @@ from bounceproof.models.request import (
     Pool,
     PoolKind,
     Request,
-    RunsHistories,
     RunsItself,
 )
 from bounceproof.models.words.word import U64, UNSIGNED_INT, Word
@@ -34,9 +34,9 @@ from bounceproof.simulator.occupancy import (
     Runs,
     rule_accepts,
     runs_of,
-    simulate_taken,
 )
-from bounceproof.simulator.single import SingleRequest, simulate
+from bounceproof.simulator.single import SingleRequest
+from bounceproof.solver.contract.run import run_history, run_request, runs_histories
 from bounceproof.solver.contract.searches import odd_run
 from bounceproof.solver.contract.verdict import Shown
 from bounceproof.solver.smt.minimum import Point
@@ -140,23 +140,14 @@ def _blocking(model: KernelModel, cell: Cell, point: Point) -> Runs | None:
     return runs_of(range(middle, slots, geometry.segsize))
 
 
-def outcome_of(
-    prop: Property, model: KernelModel, cell: Cell, point: Point
-) -> dict[str, Any]:
-    """What the simulator says of ``point``; NotRead for a pool that a tree's own code
-    takes minutes to set up."""
+def outcome_of(prop: Property, model: KernelModel, cell: Cell, point: Point) -> Outcome:
+    """What comes of ``point`` where the kernel is run; NotRead for a pool that a tree's
+    own code takes minutes to set up."""
     if isinstance(model, RunsItself) and _slots(point) > MOST_SLOTS_RUN:
         told = ", ".join(f"{name} {value:#x}" for name, value in point.items())
         raise NotRead(f"a pool of more than {MOST_SLOTS_RUN} slots is not run: {told}")
-    request = single_request(cell, point)
     taken = taken_slots(prop, model, cell, point)
-    if isinstance(model, RunsItself):
-        return model.run_numbers(cell, request.fields(), taken or [])
-    if not isinstance(model, BuiltinKernel):
-        raise TypeError(f"{model.name} cannot be run")
-    if taken is None:
-        return simulate(model.state, [request])[0]
-    return simulate_taken(model.state, request, taken)
+    return run_request(model, single_request(cell, point), taken)
 
 
 def _elsewhere(address: int, choices: tuple[int, int]) -> int:
@@ -241,15 +232,9 @@ def history_of(prop: Property, cell: Cell, point: Point) -> dict[str, Any]:
 
 def records_of(model: KernelModel, history: dict[str, Any]) -> list[dict[str, Any]]:
     """What ``model`` does in a history of :func:`history_of`, call by call."""
-    from bounceproof.simulator.history.run import run_history
-    from bounceproof.simulator.history.types import complete_history
-
-    machine, ops = history["machine"], history["ops"]
-    if isinstance(model, RunsHistories):
-        return model.run_history(*complete_history(machine, ops))
-    if isinstance(model, BuiltinKernel):
-        return run_history(model.state, machine, ops)
-    return []
+    if not runs_histories(model):
+        return []
+    return run_history(model, history["machine"], history["ops"])
 
 
 def _shown_by_history(
@@ -281,24 +266,22 @@ def _taken_there(model: KernelModel, cell: Cell, point: Point) -> bool:
     slots = point["area_nslabs"]
     place = point["free_slot"] % slots
     there = {**point, "start_index": place}
-    if outcome_of(Property.FINDS, model, cell, there)["slot"] == point["free_slot"]:
+    if outcome_of(Property.FINDS, model, cell, there).slot == point["free_slot"]:
         return True
     empty = outcome_of(Property.FITS, model, cell, _without(there, "free_slot"))
-    return empty["slot"] is not None and empty["slot"] % slots == place
+    return empty.slot is not None and empty.slot % slots == place
 
 
 def _without(point: Point, name: str) -> Point:
     return {key: value for key, value in point.items() if key != name}
 
 
-def _misplaced(
-    model: KernelModel, cell: Cell, point: Point, outcome: dict[str, Any]
-) -> bool:
-    if not outcome["ok"] or not outcome["bounced"]:
+def _misplaced(model: KernelModel, cell: Cell, point: Point, outcome: Outcome) -> bool:
+    tlb, slot = outcome.tlb_addr, outcome.slot
+    if not outcome.ok or tlb is None or slot is None:
         return False
-    tlb = outcome["tlb_addr"]
     slot_size = model.geometry(cell.page_size).size
-    slot_start = point["pool_start"] + outcome["slot"] * slot_size
+    slot_start = point["pool_start"] + slot * slot_size
     if cell.path is Path.ALLOC:
         pages = -(-point["size"] // cell.page_size)
         whole = cell.page_size << (pages - 1).bit_length()
@@ -332,11 +315,11 @@ def shows(prop: Property, model: KernelModel, cell: Cell, point: Point) -> bool:
     outcome = outcome_of(prop, model, cell, point)
     if prop is Property.FITS:
         masked = isinstance(model, BuiltinKernel) and refused(model, cell, point)
-        return not outcome["ok"] and not masked
+        return not outcome.ok and not masked
     if prop is Property.HALTS:
-        return bool(outcome["hang"])
+        return bool(outcome.hang)
     if prop is Property.FINDS:
-        missed = outcome["slot"] is None and _accepts(model, cell, point)
+        missed = outcome.slot is None and _accepts(model, cell, point)
         return missed and not refused(model, cell, point)
     if prop is Property.ALIGNED:
         return _misplaced(model, cell, point, outcome)
@@ -347,7 +330,7 @@ def shown_of(prop: Property, model: KernelModel, cell: Cell, point: Point) -> Sh
     """Outcome, occupancy and history of ``point``, as far as ``prop`` needs them."""
     outcome = outcome_of(prop, model, cell, point)
     told = prop in LIVE and cell.path is not Path.LINK
-    told = told and isinstance(model, BuiltinKernel | RunsHistories)
+    told = told and runs_histories(model)
     history = history_of(prop, cell, point) if told else None
     return Shown(outcome, taken_slots(prop, model, cell, point), history)
 

@@ -44,8 +44,8 @@ def with_trials(model: KernelModel, domain: Domain, finding: Finding) -> Finding
 
 def _breaks(model: KernelModel, prop: Property, cell: Cell, point: Point) -> bool:
     if prop is Property.HALTS:
-        return bool(outcome_of(Property.FITS, model, cell, point)["hang"])
-    return not outcome_of(prop, model, cell, point)["ok"]
+        return bool(outcome_of(Property.FITS, model, cell, point).hang)
+    return not outcome_of(prop, model, cell, point).ok
 
 
 def _points(

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from bounceproof.models.geometry import MAINLINE, SlotGeometry
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.words.word import TRUE, U32, U64, Word
 from bounceproof.source.cparse import syntax as c
@@ -46,7 +47,7 @@ class Run:
     swiotlb_alloc() hands out.
     """
 
-    outcome: dict[str, int | bool | None]
+    outcome: Outcome
     lists: list[int] = field(default_factory=list)
     copies: list[tuple[int, int, int]] = field(default_factory=list)
     fills: list[tuple[int, int]] = field(default_factory=list)
@@ -125,10 +126,11 @@ class Runner:
         try:
             result = machine.invoke(self._entry, arguments, state, node)
         except Endless:
-            hung = _nothing(ok=False, bounced=True)
-            return Run({**hung, "nslots": needed[-1], "hang": True})
+            hung = Outcome(False, bounced=True, nslots=needed[-1], hang=True)
+            return Run(hung)
         run = self._report(machine, state, result, found, returned)
-        run.outcome["nslots"] = needed[-1] if needed else None
+        nslots = needed[-1] if needed else None
+        run.outcome = replace(run.outcome, nslots=nslots)
         return run
 
     def _slots(self, machine: Machine, state: State, size: Word) -> int:
@@ -145,27 +147,21 @@ class Runner:
     ) -> Run:
         bounced = bool(returned or found)
         ok = succeeded(result, self._cell.path)
-        outcome = _nothing(ok=ok, bounced=bounced)
-        run = Run(outcome)
+        run = Run(Outcome(ok, bounced))
         collect(machine, run)
         if not bounced:
             return run
         slot = next((index for index in found if index >= 0), None)
-        outcome["sz"] = printed(machine)
+        run.outcome = replace(run.outcome, sz=printed(machine))
         run.lists = read_lists(machine, state)
         if not ok or slot is None:
             return run
-        outcome["slot"] = slot
         start = int(machine.layout.start)
         start += slot * self._geometry.size
-        outcome["tlb_addr"] = returned[-1] if returned else start
+        tlb = returned[-1] if returned else start
+        run.outcome = replace(run.outcome, slot=slot, tlb_addr=tlb)
         run.page = page_address(result)
         return run
-
-
-def _nothing(*, ok: bool, bounced: bool) -> dict[str, int | bool | None]:
-    names = ("slot", "nslots", "tlb_addr", "sz")
-    return {"ok": ok, "bounced": bounced, **dict.fromkeys(names), "hang": False}
 
 
 def succeeded(result: Value, path: Path) -> bool:

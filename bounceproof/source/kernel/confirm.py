@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path, Place
 from bounceproof.source.extract.run import PoolNumbers, Run
 from bounceproof.source.kernel.history import run_tree_history
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.kernel.places import Asked, places
-
-OUTCOME = ("ok", "bounced", "slot", "nslots", "tlb_addr", "sz", "hang")
 
 
 def pool_numbers(
@@ -42,7 +42,7 @@ class TreeKernel(SourceKernel):
 
     def run_numbers(
         self, cell: Cell, numbers: Mapping[str, Any], taken: list[tuple[int, int]]
-    ) -> dict[str, Any]:
+    ) -> Outcome:
         """See :class:`bounceproof.models.request.RunsItself`.
 
         Of dma_iova_link() the first piece alone is run; what iommu_map() then refuses,
@@ -50,9 +50,9 @@ class TreeKernel(SourceKernel):
         """
         pool = pool_numbers(numbers, taken)
         run = self.run(cell, numbers["orig_addr"], numbers["size"], pool)
-        outcome: dict[str, Any] = {name: run.outcome[name] for name in OUTCOME}
-        if cell.path is Path.LINK and outcome["ok"] and not _mappable(cell, run):
-            outcome |= {"ok": False, "slot": None, "tlb_addr": None}
+        outcome = run.outcome
+        if cell.path is Path.LINK and outcome.ok and not _mappable(cell, run):
+            return replace(outcome, ok=False, slot=None, tlb_addr=None)
         return outcome
 
     def breaks_at(

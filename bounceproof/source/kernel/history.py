@@ -7,10 +7,11 @@ Bytes are not held: what the code copies, fills and maps is judged by where it l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bounceproof.models.formulas.lifetime import DIRECTIONS
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path, Request
 from bounceproof.models.words.word import TRUE, U32, Word
 from bounceproof.source.cparse import syntax as c
@@ -164,20 +165,19 @@ class TreeHistory:
         except Endless:
             self._judge.report("halts", "the search does not end")
             needed = self._noted.needed[-1]
-            return {**_nothing(False), "nslots": needed, "hang": True}
+            return Outcome(False, True, nslots=needed, hang=True).fields()
         return self._mapped(op, name, result, before)
 
     def _mapped(
         self, op: Record, name: str | int, result: Value, before: list[int]
     ) -> Record:
         noted, ok = self._noted, succeeded(result, self._path)
-        outcome = _nothing(ok)
-        outcome["bounced"] = bool(noted.needed)
-        outcome["nslots"] = noted.needed[-1] if noted.needed else None
-        outcome["sz"] = printed(self._machine)
+        needed = noted.needed[-1] if noted.needed else None
+        sz = printed(self._machine)
+        outcome = Outcome(ok, bool(noted.needed), nslots=needed, sz=sz)
         slot = next((index for index in noted.found if index >= 0), None)
         if not ok:
-            return outcome
+            return outcome.fields()
         run = Run(outcome, page=page_address(result))
         collect(self._machine, run)
         live = Live(name, op["direction"], op["orig_addr"], op["size"], run)
@@ -185,13 +185,13 @@ class TreeHistory:
         live.result = result
         if slot is not None:
             start = int(self._machine.layout.start) + slot * self._slots.size
-            outcome["slot"] = slot
-            outcome["tlb_addr"] = noted.returned[-1] if noted.returned else start
+            tlb = noted.returned[-1] if noted.returned else start
+            live.run.outcome = replace(outcome, slot=slot, tlb_addr=tlb)
             live.taken = range(slot, slot + noted.needed[-1])
             after = read_lists(self._machine, self._state)
             self._judge.mapping(live, self._live, before, after)
         self._live[name] = live
-        return outcome
+        return live.run.outcome.fields()
 
     def _sync(self, op: Record, name: str | int) -> Record:
         live = self._in_hand = self._live[name]
@@ -206,7 +206,7 @@ class TreeHistory:
         moved = u64(live.handle + offset)
         values = {**at_device(moved), "size": u64(length)}
         self._call(function, values | _directed(live.direction))
-        run = Run({})
+        run = Run(Outcome(ok=True, bounced=True))
         collect(self._machine, run)
         self._judge.sync(live, run, offset, length, device)
         return {"ok": True}
@@ -226,7 +226,7 @@ class TreeHistory:
         del self._live[name]
         freed = 0
         if live.bounced:
-            run = Run({})
+            run = Run(Outcome(ok=True, bounced=True))
             collect(self._machine, run)
             freed = self._judge.unmapping(live, run, before, after)
             self._judge.used(live, used, used_slots(self._machine, self._state))
@@ -239,11 +239,6 @@ class TreeHistory:
                 return function
         need = f"a definition of {names[-1]}()"
         raise NotUnderstood("kernel/dma/swiotlb.c", 0, names[-1], need)
-
-
-def _nothing(ok: bool) -> Record:
-    names = ("slot", "nslots", "tlb_addr", "sz")
-    return {"ok": ok, "bounced": True, **dict.fromkeys(names), "hang": False}
 
 
 def _directed(direction: str) -> dict[str, Value]:

@@ -35,7 +35,7 @@ class Live:
 
     @property
     def tlb_addr(self) -> int:
-        return int(self.run.outcome["tlb_addr"] or 0)
+        return int(self.run.outcome.tlb_addr or 0)
 
     @property
     def data(self) -> Bytes:
@@ -50,7 +50,9 @@ class Live:
             "direction": self.direction,
             "orig_addr": self.orig_addr,
             "size": self.size,
-            **{name: outcome[name] for name in ("slot", "nslots", "tlb_addr")},
+            "slot": outcome.slot,
+            "nslots": outcome.nslots,
+            "tlb_addr": outcome.tlb_addr,
         }
 
 

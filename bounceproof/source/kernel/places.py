@@ -92,7 +92,7 @@ class _Follower(Runner):
         assert isinstance(machine, _Followed)
         machine.course, machine.search = Course(), self._search
         outcome = self.run(orig_addr, size, pool).outcome
-        return machine.course, bool(outcome["ok"])
+        return machine.course, outcome.ok
 
 
 def _of_course(prop: str, course: Course, ok: bool) -> list[Place]:

@@ -13,9 +13,11 @@ import os
 import re
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 from bounceproof.models.geometry import SlotGeometry
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path
 from bounceproof.source.errors import SourceError
 from bounceproof.source.extract.run import PoolNumbers
@@ -39,7 +41,7 @@ class NativeError(SourceError):
 
 def run_native(
     kernel: SourceKernel, cell: Cell, orig_addr: int, size: int, pool: PoolNumbers
-) -> dict[str, int | bool | None]:
+) -> Outcome:
     """Compile and run one mapping; the outcome ``ok bounced slot nslots ...``.
 
     ``hang`` is True where the CPU limit ends the child.  Raises NativeError.
@@ -125,18 +127,17 @@ def _execute(binary: FilePath, folder: FilePath) -> str | None:
 
 def _outcome(
     printed: str | None, cell: Cell, pool: PoolNumbers, slots: SlotGeometry
-) -> dict[str, int | bool | None]:
-    names = ("slot", "nslots", "tlb_addr", "sz")
-    outcome: dict[str, int | bool | None] = dict.fromkeys(names)
+) -> Outcome:
     if printed is None:
-        return {"ok": False, "bounced": True, **outcome, "hang": True}
+        return Outcome(False, bounced=True, hang=True)
     numbers = {key: int(value) for key, value in _ENDED.findall(printed)}
-    ok, bounced = bool(numbers["ok"]), bool(numbers["bounced"])
-    if bounced:
-        outcome["nslots"] = numbers["need"] or None
-        outcome["sz"] = numbers["printed"] if numbers["printed"] >= 0 else None
-    if bounced and ok:
-        outcome["slot"] = numbers["slot"]
-        placed = pool.start + numbers["slot"] * slots.size
-        outcome["tlb_addr"] = placed if cell.path is Path.ALLOC else numbers["tlb"]
-    return {"ok": ok, "bounced": bounced, **outcome, "hang": False}
+    outcome = Outcome(bool(numbers["ok"]), bool(numbers["bounced"]))
+    if not outcome.bounced:
+        return outcome
+    sz = numbers["printed"] if numbers["printed"] >= 0 else None
+    outcome = replace(outcome, nslots=numbers["need"] or None, sz=sz)
+    if not outcome.ok:
+        return outcome
+    placed = pool.start + numbers["slot"] * slots.size
+    tlb = placed if cell.path is Path.ALLOC else numbers["tlb"]
+    return replace(outcome, slot=numbers["slot"], tlb_addr=tlb)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A request on a tree's compiled functions, in the JSON contract's fields."""
+"""A request on a tree's compiled functions, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell
-from bounceproof.source.kernel.confirm import OUTCOME, pool_numbers
+from bounceproof.source.kernel.confirm import pool_numbers
 from bounceproof.source.kernel.kernel import SourceKernel
 from bounceproof.source.native.native import run_native
 
@@ -17,8 +18,7 @@ def native_outcome(
     cell: Cell,
     numbers: Mapping[str, Any],
     taken: list[tuple[int, int]],
-) -> dict[str, Any]:
+) -> Outcome:
     """The outcome of the tree's functions, compiled and run; raises NativeError."""
     pool = pool_numbers(numbers, taken)
-    outcome = run_native(kernel, cell, numbers["orig_addr"], numbers["size"], pool)
-    return {name: outcome[name] for name in OUTCOME}
+    return run_native(kernel, cell, numbers["orig_addr"], numbers["size"], pool)
