@@ -21,7 +21,7 @@ from bounceproof.cli.questions import (
 from bounceproof.cli.subjects import model_of
 from bounceproof.report.formats import Output
 
-DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
+DEFAULT = {"iommu": ("v6.6+will-v4", "v6.9", "v6.10"), "link": ("latest",)}
 
 
 @click.command(
@@ -38,6 +38,13 @@ DEFAULT = ("v6.6+will-v4", "v6.9", "v6.10")
 @click.option("--page-size", type=NUMBER, help="PAGE_SIZE in bytes; all if left out.")
 @click.option("--granule", type=NUMBER, help="IOVA granule in bytes.")
 @click.option("--min-align-mask", type=NUMBER, help="The device's min_align_mask.")
+@click.option(
+    "--path",
+    type=click.Choice(["iommu", "link"]),
+    default="iommu",
+    show_default=True,
+    help="The way into dma-iommu.",
+)
 @page_zero_option
 @timeout_option
 @output_options("theorem")
@@ -47,6 +54,7 @@ def theorem(
     page_size: int | None,
     granule: int | None,
     min_align_mask: int | None,
+    path: str,
     page_zero: bool,
     timeout: float,
     output: Output,
@@ -55,17 +63,20 @@ def theorem(
 
     No granule below IO_TLB_SIZE, no min_align_mask above a granule: does each property
     hold?  A proof, or the smallest counterexample and the weakest side condition that
-    makes it true.  Asks about v6.6+will-v4, v6.9 and v6.10 if no KERNEL is named.
+    makes it true.  Asks about v6.6+will-v4, v6.9 and v6.10 if no KERNEL is named, and
+    about the newest release through dma_iova_link().
     """
     interpret_single_requests()
-    models = [model_of(name) for name in kernels or DEFAULT]
+    models = [model_of(name) for name in kernels or DEFAULT[path]]
     from dataclasses import replace
 
     from bounceproof.cli.options import option_error
     from bounceproof.errors import InputError
     from bounceproof.models.constants import IO_TLB_SIZE
+    from bounceproof.models.request import Path
     from bounceproof.models.requests.validate import BadInput, validate_for
     from bounceproof.report import theorems as report
+    from bounceproof.solver.contract.properties import applies
     from bounceproof.solver.contract.verdict import exit_code, told
     from bounceproof.solver.limits import theorem as solver
 
@@ -75,7 +86,7 @@ def theorem(
         "min_align_mask": min_align_mask,
     }
     domain = replace(
-        solver.theorem_domain(device_of("generic")),
+        solver.theorem_domain(device_of("generic"), Path(path)),
         page_size=page_size,
         granule=granule,
         min_align_mask=min_align_mask,
@@ -83,7 +94,7 @@ def theorem(
     )
     try:
         for model in models:
-            validate_for(model, {**given, "path": "iommu"})
+            validate_for(model, {**given, "path": path})
             if granule is not None and granule < IO_TLB_SIZE:
                 why = f"the theorem is about granules of {IO_TLB_SIZE} bytes or more"
                 raise InputError(f"--granule {granule}: {why}")
@@ -91,7 +102,10 @@ def theorem(
                 raise InputError("--min-align-mask: no granule above it is asked about")
     except BadInput as error:
         raise option_error(error) from None
-    asked = properties_of(properties)
+    wanted = properties_of(properties)
+    asked = [prop for prop in wanted if applies(prop, Path(path))]
+    if not asked:
+        raise InputError(f"--path {path}: {wanted[0].value} is not asked there")
     with waiting() as watch:
         results = [
             solver.theorems(m, domain, asked, timeout, told(watch, "", n, len(models)))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from bounceproof.models.contract import CONTRACT
+from bounceproof.models.request import Path
 from bounceproof.report.domain import Asked, asked_of, domain_json
 from bounceproof.report.formats import Answer
 from bounceproof.report.judged import about, judged_text, tool_text
@@ -14,14 +15,24 @@ from bounceproof.report.text import size_text, title, wrap
 from bounceproof.solver.answers.check import Checked
 from bounceproof.solver.contract.verdict import Verdict
 from bounceproof.solver.counterexample.confirm import single_request
-from bounceproof.solver.limits.theorem import CONDITIONS, Side, Theorem, Theorems
+from bounceproof.solver.limits.conditions import CONDITIONS
+from bounceproof.solver.limits.theorem import Side, Theorem, Theorems
 
-STATEMENT = (
+_WAYS = {
+    Path.IOMMU: "dma-iommu",
+    Path.LINK: "dma_iova_link(), of which the first piece that bounces is asked about",
+}
+_STATEMENT = (
     "For every granule G of 2 KiB or more and every min_align_mask m = 2^k - 1 below "
-    "G, every request that an untrusted device sends through dma-iommu, of any size "
+    "G, every request that an untrusted device sends through {}, of any size "
     "within dma_max_mapping_size(), any address from the second page on, any pool and "
     "start index, keeps the property."
 )
+
+
+def statement(path: Path | None) -> str:
+    """What is claimed of a way into dma-iommu."""
+    return _STATEMENT.format(_WAYS[path or Path.IOMMU])
 
 
 def _side_text(side: Side) -> str:
@@ -49,6 +60,7 @@ def _theorem_json(result: Theorems, theorem: Theorem) -> dict[str, Any]:
         "minimum": None if example is None else example.minimum,
         "reason": finding.reason,
         "true_if": [[c.name for c in side] for side in theorem.weakest],
+        "only_if": [[c.name for c in side] for side in theorem.exact],
         "cells": len(finding.cells),
         "seconds": round(theorem.seconds, 3),
     }
@@ -65,7 +77,7 @@ def fields(results: list[Theorems]) -> dict[str, Any]:
         for result in results
     ]
     return {
-        "statement": STATEMENT,
+        "statement": statement(results[0].domain.path),
         "conditions": {c.name: c.text for c in CONDITIONS},
         "kernels": kernels,
         **about([result.model for result in results]),
@@ -81,14 +93,17 @@ def _repair(theorem: Theorem) -> list[str]:
     if theorem.finding.verdict is not Verdict.BROKEN:
         return []
     if not theorem.weakest:
-        return [
-            "    none of the side conditions tried, alone or in pairs, makes it hold"
-        ]
+        return ["    none of the side conditions of the family makes it hold"]
     lines = ["    holds under one of these conditions, none of which can be weakened:"]
     sides = theorem.weakest
     return lines + [
-        wrap(f"- {_side_text(side)}", "      ", "        ") for side in sides
+        wrap(f"- {_side_text(side)}{_only(theorem, side)}", "      ", "        ")
+        for side in sides
     ]
+
+
+def _only(theorem: Theorem, side: Side) -> str:
+    return "; else every request is broken" if side in theorem.exact else ""
 
 
 def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
@@ -115,7 +130,7 @@ def _theorem_text(result: Theorems, theorem: Theorem) -> list[str]:
 def as_text(results: list[Theorems]) -> str:
     """``theorem`` for a reader."""
     lines = [*title("theorem: granule and min_align_mask work together"), ""]
-    lines += [wrap(STATEMENT), ""]
+    lines += [wrap(statement(results[0].domain.path)), ""]
     models = [result.model for result in results]
     lines += judged_text(models)
     for result in results:

@@ -4,93 +4,35 @@
 For every granule G of at least IO_TLB_SIZE and every mask m below G, every request of
 an untrusted device behind an IOMMU, within the DMA layer's limit, keeps the property.
 Where that is false, side conditions are added until it is true; the ones reported
-are the weakest of a small lattice.
+are the weakest of :mod:`bounceproof.solver.limits.conditions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from time import monotonic
 
 from bounceproof.models.constants import (
-    IO_TLB_SEGSIZE,
-    IO_TLB_SIZE,
     PAGE_SIZES,
     PCI_SEG_BOUNDARY,
-    SLOT_SET_BYTES,
 )
 from bounceproof.models.formulas.search import NoClosedForm
 from bounceproof.models.request import Cell, KernelModel, Path
 from bounceproof.models.requests.devices import Device
-from bounceproof.models.words.word import SIZE_T, TRUE, Truth, Word
+from bounceproof.models.words.word import TRUE, Truth
 from bounceproof.solver.contract.domain import Domain, Variables
 from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.verdict import Finding, Hunt, Verdict
 from bounceproof.solver.contract.watch import Watch, unwatched
 from bounceproof.solver.counterexample.confirm import confirmer
 from bounceproof.solver.counterexample.find import hunt, property_question
+from bounceproof.solver.limits.conditions import CONDITIONS, OTHERS, Condition
 from bounceproof.solver.smt.engine import DEFAULT_TIMEOUT, Query, Status, ask
 from bounceproof.solver.trees.started import as_started
 
 GRANULES = (65536, 16384, 4096, 2048)
 MASKS = (0xFFFF, 0x3FFF, 0xFFF, 0x7FF, 0x1FF, 0)
-LOW = IO_TLB_SIZE - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A side condition in words and as a formula."""
-
-    name: str
-    text: str
-    holds: Callable[[Cell, Variables], Truth]
-
-
-def _aligned_pool(cell: Cell, space: Variables) -> Truth:
-    return (space.pool.start & Word(cell.granule - 1, SIZE_T)).eq(0)
-
-
-def _size(cell: Cell, space: Variables) -> Truth:
-    return space.request.size <= Word(SLOT_SET_BYTES - cell.granule, SIZE_T)
-
-
-def _fits_rounded(cell: Cell, space: Variables) -> Truth:
-    largest = SLOT_SET_BYTES - (cell.min_align_mask + 1 if cell.min_align_mask else 0)
-    return space.request.size <= Word(largest, SIZE_T)
-
-
-def _low_bits(cell: Cell, space: Variables) -> Truth:
-    return (space.request.orig_addr & (cell.min_align_mask & LOW)).eq(0)
-
-
-def _high_bits(cell: Cell, space: Variables) -> Truth:
-    return (space.request.orig_addr & (cell.min_align_mask & ~LOW)).eq(0)
-
-
-def _all_bits(cell: Cell, space: Variables) -> Truth:
-    return (space.request.orig_addr & cell.min_align_mask).eq(0)
-
-
-CONDITIONS = (
-    Condition("larger-area", "an area is more than one slot set",
-              lambda cell, space: space.pool.area_nslabs > IO_TLB_SEGSIZE),
-    Condition("not-zero", "orig_addr is not 0",
-              lambda cell, space: space.request.orig_addr.ne(0)),
-    Condition("low-bits", "orig_addr & m & 0x7ff is 0", _low_bits),
-    Condition("high-bits", "orig_addr & m & ~0x7ff is 0", _high_bits),
-    Condition("all-bits", "orig_addr & m is 0", _all_bits),
-    Condition("small-mask", "m is at most 0x7ff",
-              lambda cell, space: Truth(cell.min_align_mask <= LOW)),
-    Condition("page-granule", "the granule is the page",
-              lambda cell, space: Truth(cell.granule == cell.page_size)),
-    Condition("aligned-pool", "the pool starts at a multiple of the granule",
-              _aligned_pool),
-    Condition("size-mask", "size is at most 256K, less m + 1 where m is not 0",
-              _fits_rounded),
-    Condition("size-granule", "size is at most 256K less the granule", _size),
-)  # fmt: skip
 
 Side = tuple[Condition, ...]
 
@@ -99,13 +41,16 @@ Side = tuple[Condition, ...]
 class Theorem:
     """One property of one kernel: true as stated, or under which side conditions.
 
-    ``weakest`` are the sets of at most two conditions that make it true and that no
-    weaker set replaces; empty where the finding holds, is unknown, or none does.
+    ``weakest`` are the conditions of the family, and sets of at most two of the others,
+    that make it true and that no weaker set replaces; empty where the finding holds, is
+    unknown, or none does.  ``exact`` are those of them outside which every request
+    that bounces breaks the property.
     """
 
     finding: Finding
     weakest: tuple[Side, ...]
     seconds: float
+    exact: tuple[Side, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +62,13 @@ class Theorems:
     theorems: tuple[Theorem, ...]
 
 
-def theorem_domain(device: Device) -> Domain:
-    """What the theorem speaks of: path iommu and one segment below 4 GiB."""
-    return Domain(device, path=Path.IOMMU, seg_boundary_mask=PCI_SEG_BOUNDARY)
+PATHS = (Path.IOMMU, Path.LINK)
+"""The ways into dma-iommu, each with a theorem of its own."""
+
+
+def theorem_domain(device: Device, path: Path = Path.IOMMU) -> Domain:
+    """What the theorem speaks of: one way into dma-iommu, one segment below 4 GiB."""
+    return Domain(device, path=path, seg_boundary_mask=PCI_SEG_BOUNDARY)
 
 
 def theorem_cells(model: KernelModel, domain: Domain) -> tuple[tuple[Cell, int], ...]:
@@ -128,7 +77,7 @@ def theorem_cells(model: KernelModel, domain: Domain) -> tuple[tuple[Cell, int],
     granules = GRANULES if domain.granule is None else (domain.granule,)
     masks = MASKS if domain.min_align_mask is None else (domain.min_align_mask,)
     cells = [
-        Cell(page, granule, Path.IOMMU, mask)
+        Cell(page, granule, domain.path or Path.IOMMU, mask)
         for page in sorted(pages, reverse=True)
         for granule in granules
         for mask in masks
@@ -176,20 +125,44 @@ def _follows(wanted: Hunt, side: Side, other: Side) -> bool:
 
 
 def weakest_conditions(wanted: Hunt, broken_in: set[Cell]) -> tuple[Side, ...]:
-    """The weakest side conditions, of one or two, under which the property holds.
+    """The weakest side conditions under which the property holds, each alone, and of
+    those that are no sums two together.
 
     Asked in the cells of ``broken_in`` alone: it holds in the others without any.
     """
     broken = tuple(pair for pair in wanted.cells if pair[0] in broken_in)
     wanted, true = replace(wanted, cells=broken), list[Side]()
-    for count in (1, 2):
-        for side in combinations(CONDITIONS, count):
-            if any(_follows(wanted, side, other) for other in true):
-                continue
-            if _status(wanted, side) is Status.UNSAT:
-                true = [t for t in true if not _follows(wanted, t, side)]
-                true.append(side)
+    for side in (*((c,) for c in CONDITIONS), *combinations(OTHERS, 2)):
+        if any(_follows(wanted, side, other) for other in true):
+            continue
+        if _possible(wanted, side) and _status(wanted, side) is Status.UNSAT:
+            true = [t for t in true if not _follows(wanted, t, side)]
+            true.append(side)
     return tuple(true)
+
+
+def _possible(wanted: Hunt, side: Side) -> bool:
+    """Whether some cell has a request under the side conditions at all."""
+    for cell, limit in wanted.cells:
+        space = wanted.space(cell, limit)
+        here = space.constraint & _all_of(side, cell, space)
+        answer = ask(Query("a request under side conditions", here), wanted.seconds)
+        if answer.status is Status.SAT:
+            return True
+    return False
+
+
+def _exact(wanted: Hunt, model: KernelModel, side: Side) -> bool:
+    """Whether every request that bounces outside the side conditions is broken."""
+    for cell, limit in wanted.cells:
+        space = wanted.space(cell, limit)
+        outside = space.constraint & ~_all_of(side, cell, space)
+        outside = outside & model.mapping(cell, space.request).bounced
+        kept = outside & ~wanted.question(cell, space)
+        answer = ask(Query(f"{wanted.prop} outside", kept), wanted.seconds)
+        if answer.status is not Status.UNSAT:
+            return False
+    return True
 
 
 def prove_theorem(
@@ -207,11 +180,13 @@ def prove_theorem(
         finding = Finding(prop, Verdict.UNKNOWN, (), None, None, str(reason), None, 0.0)
     finding = as_started(finding, (model,), {cell.page_size for cell, _ in cells})
     weakest: tuple[Side, ...] = ()
+    exact: tuple[Side, ...] = ()
     if finding.verdict is Verdict.BROKEN:
         right = (Verdict.HOLDS, Verdict.NO_REQUEST)
         broken = {c.cell for c in finding.cells if c.verdict not in right}
         weakest = weakest_conditions(wanted, broken)
-    return Theorem(finding, weakest, monotonic() - started)
+        exact = tuple(side for side in weakest if _exact(wanted, model, side))
+    return Theorem(finding, weakest, monotonic() - started, exact)
 
 
 def theorems(
