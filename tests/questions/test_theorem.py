@@ -24,7 +24,6 @@ from bounceproof.solver.limits.theorem import (
 )
 from tests.conftest import Run
 
-
 NVME = {"min_align_mask": 0xFFF}
 
 
