@@ -15,7 +15,7 @@ from tests.conftest import MACHINE, Run
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"(?ms)^```\n\$ bounceproof ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)^```$")
-ROW = re.compile(r"(?m)^\| `([^`]+)` \| ([^|]+) \| \*\*(\w+)\*\* \|")
+ROW = re.compile(r"(?m)^\| `([^`]+)` \| ([^|]+) \| \*\*(\w+)\*\* \| (.*?)\|$")
 EXAMPLES = BLOCK.findall(README.read_text())
 ROWS = ROW.findall(README.read_text())
 
@@ -29,11 +29,12 @@ DRAFT = "v6.6+will-v3+will-draft-4"
 SAID = [
     ("`--addr-step 2K`, and nicolin-v1-1", f"{DRAFT}+nicolin-v1-1", "2K", "holds"),
     ("`--addr-step 2K`, and nicolin-v1-1", DRAFT, "2K", "broken"),
-    ("they hold with `--addr-step 4K` alone", "v6.9", "4K", "holds"),
-    ("they hold with `--addr-step 4K` alone", "v6.9", "2K", "broken"),
-    ("they hold with `--addr-step 4K` alone", "v6.6.35", "4K", "holds"),
-    ("they hold with `--addr-step 4K` alone", "v6.6.35", "2K", "broken"),
-    ("they hold with `--addr-step 4K` alone", "v6.1.192", "4K", "holds"),
+    ("v6.9 and 6.6 with `--addr-step 4K`", "v6.9", "4K", "holds"),
+    ("v6.9 and 6.6 with `--addr-step 4K`", "v6.9", "2K", "broken"),
+    ("v6.9 and 6.6 with `--addr-step 4K`", "v6.6.35", "4K", "holds"),
+    ("v6.9 and 6.6 with `--addr-step 4K`", "v6.6.35", "2K", "broken"),
+    ("6.1 holds with `--addr-step 2K`", "v6.1.192", "2K", "holds"),
+    ("6.1 holds with `--addr-step 2K`", "v6.1.192", "1K", "broken"),
 ]
 """A sentence of the README, a kernel, the step of addresses and its verdict."""
 
@@ -73,11 +74,26 @@ def test_example(run: Run, command: str, shown: str) -> None:
     assert run(*shlex.split(command.replace("\\\n", " "))).out == shown
 
 
-@pytest.mark.parametrize(("kernel", "limit", "verdict"), ROWS)
-def test_row(run: Run, kernel: str, limit: str, verdict: str) -> None:
+REQUEST = re.compile(r"(\d+) bytes at (0x\w+): sz (\d+)")
+
+
+def request_of(shown: str) -> tuple[int, ...] | None:
+    """Size, address and logged size of a row; ``the same`` is that of v6.6."""
+    text = ROWS[0][3] if shown.startswith("the same") else shown
+    found = REQUEST.search(text)
+    return None if found is None else tuple(int(n, 0) for n in found.groups())
+
+
+@pytest.mark.parametrize(("kernel", "limit", "verdict", "shown"), ROWS)
+def test_row(run: Run, kernel: str, limit: str, verdict: str, shown: str) -> None:
     result = run("check", kernel, "--json", "--property", "fits", *MACHINE)
     answer = result.json["properties"][0]
     sizes = [cell["limit"] for cell in answer["cells"]]
     amount, unit = limit.split()
     assert sizes == [int(amount) * {"KiB": 1 << 10, "MiB": 1 << 20}[unit]]
     assert answer["verdict"] == verdict
+    example, request = answer["counterexample"], request_of(shown)
+    assert (example is None) is (request is None)
+    if example is not None:
+        assert tuple(example[n] for n in ("size", "orig_addr", "sz")) == request
+        assert answer["every_start_index"] is True
