@@ -71,7 +71,7 @@ def test_sarif_is_read_by_sarif_tools(run: Run, tmp_path: Path) -> None:
     [record] = loader.load_sarif_file(str(file)).get_records()
     assert (record["Tool"], record["Code"]) == ("bounceproof", "fits")
     assert record["Severity"] == "error"
-    assert "197120 bytes at 0x4" in record["Description"]
+    assert "197120 bytes at 0x10004" in record["Description"]
 
 
 def test_sarif_is_valid(run: Run) -> None:
@@ -138,7 +138,7 @@ def test_junit_is_read_by_junitparser(run: Run) -> None:
     fits, halts = suite
     assert (fits.classname, fits.name) == ("v6.9", "fits")
     [failure] = fits.result
-    assert failure.message.startswith("197120 bytes at 0x4")
+    assert failure.message.startswith("197120 bytes at 0x10004")
     assert "ALIGN(197120, 65536) + 4 = 262148" in failure.text
     assert halts.result == []
 

@@ -21,9 +21,10 @@ POOL = 1 << 20
 def smallest_by_trying(
     name: str, granule: int, nslabs: int
 ) -> tuple[int, int, int] | None:
-    """Size, address and start index of the smallest failing request, sizes first."""
+    """Size, address and start index of the smallest failing request, sizes first; of
+    one size those that fail from every index first."""
     state, step = kernel_state(name), 4096
-    addresses = np.arange(0, granule, 512)
+    addresses = np.arange(granule, 2 * granule, 512)
     starts = np.arange(nslabs)
     grid = np.array(np.meshgrid(addresses, starts, indexing="ij")).reshape(2, -1)
     count = grid.shape[1]
@@ -41,10 +42,11 @@ def smallest_by_trying(
         }
         columns = {k: np.full(count, v, dtype=np.int64) for k, v in fixed.items()}
         columns |= {"orig_addr": grid[0], "start_index": grid[1]}
-        failing = np.flatnonzero(run_batch(state, Batch(columns))["ok"] == 0)
-        if len(failing):
-            first = int(failing[0])
-            return size, int(grid[0][first]), int(grid[1][first])
+        failing = (run_batch(state, Batch(columns))["ok"] == 0).reshape(-1, nslabs)
+        if failing.any():
+            always = failing.all(axis=1)
+            row = int(np.argmax(always if always.any() else failing.any(axis=1)))
+            return size, int(addresses[row]), int(np.argmax(failing[row]))
     return None
 
 

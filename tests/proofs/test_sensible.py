@@ -46,7 +46,7 @@ def fails_from(state: KernelState, request: SingleRequest) -> set[int]:
     """The start indices from which the simulator finds no room in an empty pool."""
     slots = request.nslabs // request.nareas
     asked = [replace(request, start_index=index) for index in range(slots)]
-    return {n for n, out in enumerate(simulate(state, asked)) if not out["ok"]}
+    return {n for n, out in enumerate(simulate(state, asked)) if not out.ok}
 
 
 @pytest.mark.parametrize("kernel", ["v6.3", "v6.9", "v7.3.4"])

@@ -167,13 +167,15 @@ def _space(drawn: Draw) -> Variables:
 def _sent(drawn: Draw, limit: int) -> Draw:
     """The requests of ``drawn`` that a driver with ``limit`` may send, in the domain.
 
-    A free pool is page aligned, and swiotlb_alloc() is asked for whole pages.
+    A free pool is page aligned, no buffer lies in page 0, and swiotlb_alloc() is asked for whole pages.
     """
     given, page = dict(drawn.batch.columns), drawn.cell.page_size
     given["pool_start"] = np.maximum(given["pool_start"] // page, 1) * page
     if drawn.cell.path is Path.ALLOC:
         given["size"] = -(-given["size"] // page) * page
     kept = given["size"] <= limit
+    if drawn.cell.path is not Path.ALLOC:
+        kept &= given["orig_addr"] >= page
     columns = {name: column[kept] for name, column in given.items()}
     batch = Batch(columns)
     return Draw(drawn.cell, drawn.boundary, drawn.nslabs, drawn.nareas, batch)

@@ -23,7 +23,7 @@ def options(command: str) -> dict[str, Any]:
     return {name: param for param in found.params for name in param.opts}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"schema"}))
 def test_every_command_has_a_format_and_its_short_form(command: str) -> None:
     known = options(command)
     assert {"text", "json"} <= set(known["--format"].type.choices)
