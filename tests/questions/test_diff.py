@@ -167,7 +167,8 @@ def _space(drawn: Draw) -> Variables:
 def _sent(drawn: Draw, limit: int) -> Draw:
     """The requests of ``drawn`` that a driver with ``limit`` may send, in the domain.
 
-    A free pool is page aligned, no buffer lies in page 0, and swiotlb_alloc() is asked for whole pages.
+    A free pool is page aligned, no buffer lies in page 0, and swiotlb_alloc() is asked
+    for whole pages.
     """
     given, page = dict(drawn.batch.columns), drawn.cell.page_size
     given["pool_start"] = np.maximum(given["pool_start"] // page, 1) * page
