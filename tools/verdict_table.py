@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Ask every property of every built-in state on a few machines; print the verdicts.
 
-The path ``link`` has no formula for ``inbounds`` and ``clean``, which are not asked
-there.  Answers are kept in build/verdicts.json as they come, so that a second run asks
-only what is missing or what a changed state record makes different.  A broken verdict
-links to the section of docs/findings.md whose ``Cells:`` lines name it.
+A property is asked on the paths that its record names.  Answers are kept in
+build/answers.sqlite as they come, as those of an audit: a second run asks only what is
+missing, or what changed sources or solvers make doubtful.  A broken verdict links to
+the section of docs/findings.md whose ``Cells:`` lines name it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path as File
-from typing import Any
 
+from bounceproof.audit.cells import Unit, identity, key_of
+from bounceproof.audit.executors import LocalExecutor
+from bounceproof.audit.run import Audit
+from bounceproof.audit.store import Store
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device
 from bounceproof.models.constants import U32_MAX
@@ -30,13 +29,16 @@ from bounceproof.models.contract import Property, applies
 from bounceproof.models.kernels.releases import RELEASES
 from bounceproof.models.kernels.state import KernelState
 from bounceproof.models.request import Path
+from bounceproof.solver.contract.verdict import Finding, Verdict
 
 ROOT = File(__file__).resolve().parent.parent
-CACHE = ROOT / "build" / "verdicts.json"
+KEPT = ROOT / "build" / "answers.sqlite"
 FINDINGS = ROOT / "docs" / "findings.md"
 SECONDS, SLOW = 60.0, 5.0
 PROPERTIES = tuple(Property)
-Answer = dict[str, Any]
+Named = tuple[str, str, str]
+Answers = dict[Named, Finding]
+Anchors = dict[Named, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Machine:
     in_table: bool = True
 
 
+Question = tuple[KernelState, Machine, Property]
 K = 1024
 MACHINES = (
     Machine(
@@ -102,50 +105,21 @@ def digest(state: KernelState) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def ask(state: KernelState, machine: Machine, prop: str) -> Answer:
-    """The answer to one question, as the cache keeps it."""
-    from bounceproof.models.contract import Property
-    from bounceproof.solver.answers.check import check_state
-    from bounceproof.solver.contract.domain import Domain
-
-    domain = Domain(
+def unit(state: KernelState, machine: Machine, prop: Property) -> Unit:
+    """The question behind one cell of a table."""
+    return Unit(
+        state,
+        prop,
         device(machine.device),
-        page_size=machine.page_size,
-        granule=machine.granule,
-        path=machine.path,
-        min_align_mask=machine.min_align_mask,
-        seg_boundary_mask=machine.seg_boundary_mask,
+        machine.page_size,
+        machine.path,
+        machine.granule,
+        machine.min_align_mask,
+        machine.seg_boundary_mask,
     )
-    found = check_state(state, domain, [Property(prop)], SECONDS).findings[0]
-    answer: Answer = {
-        "state": state.name,
-        "machine": machine.key,
-        "property": prop,
-        "verdict": found.verdict.value,
-        "confirmed": found.confirmed,
-        "reason": found.reason,
-        "note": found.note,
-        "seconds": round(found.seconds, 2),
-    }
-    example = found.counterexample
-    if example is not None:
-        answer |= {
-            "limit": example.limit,
-            "minimum": example.minimum,
-            "point": example.point,
-            "outcome": example.outcome.fields(),
-            "taken": example.taken,
-            "history": example.history,
-        }
-    return answer
 
 
-def key_of(state: KernelState, machine: Machine, prop: str) -> str:
-    """Where the cache keeps the answer."""
-    return f"{digest(state)} {machine.key} {prop}"
-
-
-def questions() -> Iterator[tuple[KernelState, Machine, str]]:
+def questions() -> Iterator[Question]:
     """Every question, the quickest machines first."""
     by_key = {machine.key: machine for machine in MACHINES}
     for key in ORDER:
@@ -157,32 +131,38 @@ def questions() -> Iterator[tuple[KernelState, Machine, str]]:
                         yield states[0], machine, prop
 
 
-def load() -> dict[str, Answer]:
-    """The answers known so far."""
-    return json.loads(CACHE.read_text()) if CACHE.exists() else {}
+def named(question: Question) -> Named:
+    """State, machine and property by name."""
+    state, machine, prop = question
+    return state.name, machine.key, prop.value
 
 
-def save(answers: dict[str, Answer]) -> None:
-    """Write the answers, or leave the old ones whole."""
-    CACHE.parent.mkdir(exist_ok=True)
-    fresh = CACHE.with_suffix(".new")
-    fresh.write_text(json.dumps(answers, indent=1, default=str) + "\n")
-    fresh.replace(CACHE)
+def known(store: Store) -> Answers:
+    """What the store has of the answers."""
+    whose, asked = identity(), list(questions())
+    kept = store.load(whose)
+    keys = [key_of(unit(*question).query(), whose) for question in asked]
+    return {
+        named(question): kept[key].finding
+        for question, key in zip(asked, keys, strict=True)
+        if key in kept
+    }
 
 
-def compute(answers: dict[str, Answer], workers: int) -> None:
-    """Ask what is missing, ``workers`` questions at a time, and keep each answer."""
-    missing = [q for q in questions() if key_of(*q) not in answers]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(ask, *q): q for q in missing}
-        for done in as_completed(running):
-            answers[key_of(*running[done])] = answer = done.result()
-            save(answers)
-            words = [answer[k] for k in ("state", "machine", "property", "verdict")]
-            print(*words, f"{answer['seconds']:.1f} s", file=sys.stderr, flush=True)
+def compute(store: Store, workers: int) -> Answers:
+    """Every answer; what the store lacks is asked, ``workers`` questions at a time."""
+    asked = list(questions())
+    units = [unit(*question) for question in asked]
+    answers: Answers = {}
+    lines = Audit(units, store, LocalExecutor(workers), SECONDS).lines()
+    for question, line in zip(asked, lines, strict=True):
+        answers[named(question)] = found = line.finding
+        if not line.stored:
+            words = (*named(question), found.verdict.shown, f"{found.seconds:.1f} s")
+            print(*words, file=sys.stderr, flush=True)
+    return answers
 
 
-Anchors = dict[tuple[str, str, str], str]
 CELLS = re.compile(r"^Cells: (.+)$")
 HEADING = re.compile(r'^<a id="([a-z0-9-]+)"></a>$')
 
@@ -210,18 +190,19 @@ def anchors() -> Anchors:
     return found
 
 
-def shown(answer: Answer | None, where: Anchors) -> str:
+def shown(cell: Named, answers: Answers, where: Anchors) -> str:
     """One cell of the table."""
-    if answer is None:
+    if cell not in answers:
         return "not asked"
-    verdict = answer["verdict"]
-    if verdict != "broken":
-        return verdict if verdict == "holds" else f"**{verdict}**"
-    section = where.get((answer["state"], answer["machine"], answer["property"]))
+    verdict = answers[cell].verdict
+    if verdict is not Verdict.BROKEN:
+        holds = verdict is Verdict.HOLDS
+        return verdict.shown if holds else f"**{verdict.shown}**"
+    section = where.get(cell)
     return f"[**broken**][{section}]" if section else "**broken**"
 
 
-def table(machine: Machine, answers: dict[str, Answer], where: Anchors) -> str:
+def table(machine: Machine, answers: Answers, where: Anchors) -> str:
     """The verdicts on one machine as a markdown table, one row a group of states."""
     lines = [
         f"| {machine.title} | " + " | ".join(f"`{p}`" for p in PROPERTIES) + " |",
@@ -231,29 +212,32 @@ def table(machine: Machine, answers: dict[str, Answer], where: Anchors) -> str:
         if BuiltinKernel(states[0]).unsupported(machine.path) is not None:
             continue
         names = ", ".join(f"`{state.name}`" for state in states)
-        answer = partial(key_of, states[0], machine)
-        cells = [shown(answers.get(answer(p)), where) for p in PROPERTIES]
+        row = [named((states[0], machine, prop)) for prop in PROPERTIES]
+        cells = [shown(cell, answers, where) for cell in row]
         lines.append(f"| {names} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def complaints(answers: dict[str, Answer], where: Anchors) -> Iterator[str]:
+def trouble(cell: Named, found: Finding | None) -> Iterator[str]:
+    """What is wrong with one answer."""
+    name = " ".join(cell)
+    if found is None:
+        yield f"{name}: not asked yet"
+        return
+    example = found.counterexample
+    if example is not None and not example.minimum:
+        yield f"{name}: counterexample not proved minimum"
+    if found.verdict not in (Verdict.HOLDS, Verdict.BROKEN):
+        yield f"{name}: {found.verdict.shown}: {found.reason}"
+    if found.seconds > SLOW:
+        yield f"{name}: {found.seconds:.1f} s"
+
+
+def complaints(answers: Answers, where: Anchors) -> Iterator[str]:
     """Cells that docs/findings.md lacks or has wrongly, unanswered and slow ones."""
-    broken = set()
-    for state, machine, prop in questions():
-        answer = answers.get(key_of(state, machine, prop))
-        name = f"{state.name} {machine.key} {prop}"
-        if answer is None:
-            yield f"{name}: not asked yet"
-            continue
-        if answer["verdict"] == "broken":
-            broken.add((state.name, machine.key, prop))
-            if not answer["minimum"]:
-                yield f"{name}: counterexample not proved minimum"
-        elif answer["verdict"] != "holds":
-            yield f"{name}: {answer['verdict']}: {answer['reason']}"
-        if answer["seconds"] > SLOW:
-            yield f"{name}: {answer['seconds']:.1f} s"
+    for question in questions():
+        yield from trouble(named(question), answers.get(named(question)))
+    broken = {c for c, found in answers.items() if found.verdict is Verdict.BROKEN}
     for cell in sorted(broken - where.keys()):
         yield f"{' '.join(cell)}: broken, not in {FINDINGS.name}"
     for cell in sorted(where.keys() - broken):
@@ -262,7 +246,6 @@ def complaints(answers: dict[str, Answer], where: Anchors) -> Iterator[str]:
 
 def main() -> int:
     """Compute what is missing and print the tables; complaints go to stderr."""
-    os.environ.setdefault("BOUNCEPROOF_JIT", "0")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--no-ask", action="store_true", help="only print what is known"
@@ -272,9 +255,10 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="the other machines too")
     parser.add_argument("--prefix", default="docs/findings.md", help="of the links")
     options = parser.parse_args()
-    answers = {} if options.fresh else load()
-    if not options.no_ask:
-        compute(answers, options.workers)
+    if options.fresh:
+        KEPT.unlink(missing_ok=True)
+    with Store(KEPT) as store:
+        answers = known(store) if options.no_ask else compute(store, options.workers)
     where = anchors()
     wanted = [m for m in MACHINES if m.in_table or options.all]
     text = "\n".join(table(machine, answers, where) for machine in wanted)

@@ -50,7 +50,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One line of the table.  Sizes in bytes; no granule where the path has none."""
+    """One line of the table.
+
+    Sizes in bytes; no granule where the path has none; the masks None where they are
+    the device's own.
+    """
 
     state: KernelState
     prop: Property
@@ -58,6 +62,8 @@ class Unit:
     page_size: int
     path: Path
     granule: int | None
+    min_align_mask: int | None = None
+    seg_boundary_mask: int | None = None
 
     def query(self) -> dict[str, Any]:
         """The question as JSON.  Kernels equal in every decision point ask the same."""
@@ -75,6 +81,8 @@ class Unit:
             page_size=self.page_size,
             path=self.path,
             granule=self.granule,
+            min_align_mask=self.min_align_mask,
+            seg_boundary_mask=self.seg_boundary_mask,
         )
 
 
@@ -147,6 +155,8 @@ def unit_from(query: dict[str, Any]) -> Unit:
         domain["page_size"],
         Path(domain["path"]),
         domain["granule"],
+        domain["min_align_mask"],
+        domain["seg_boundary_mask"],
     )
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finished answers in SQLite, one row a question, committed one by one."""
+"""Finished answers in SQLite, one row a question, committed one by one.
+
+An answer is kept under a key that covers its question, the tool, its sources and the
+versions of its solvers, and is not used where any of them is another one.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +107,14 @@ class Store:
         self._db.close()
 
     def load(self, identity: Identity) -> dict[str, Stored]:
-        """Every answer that this tool with this solver gave, by key."""
+        """Every finding that this tool with this solver gave, by key."""
+        return {
+            key: self._stored(timeout, value)
+            for key, timeout, value in self.rows(identity)
+        }
+
+    def rows(self, identity: Identity) -> Iterator[tuple[str, float, Any]]:
+        """Key, seconds a query and the answer, as JSON values, of what is kept."""
         ask = (
             "SELECT key, timeout, finding FROM answers"
             " WHERE tool = ? AND sources = ? AND solver = ?"
@@ -111,19 +122,41 @@ class Store:
         whose = (identity.tool, identity.sources, identity.solver)
         with self._errors():
             rows = self._db.execute(ask, whose).fetchall()
-        return {key: self._stored(timeout, text) for key, timeout, text in rows}
+        for key, timeout, text in rows:
+            try:
+                yield key, timeout, json.loads(text)
+            except json.JSONDecodeError as error:
+                raise self._bad(f"damaged: {error}") from None
 
     def put(
         self, key: str, query: dict[str, Any], identity: Identity, answer: Stored
     ) -> None:
-        """Keep one finished answer; when this returns it is on the disk."""
+        """Keep one finding; when this returns it is on the disk."""
+        verdict = answer.finding.verdict.value
+        value = encode(answer.finding)
+        self.keep(key, query, identity, verdict, value, answer.timeout)
+
+    def keep(
+        self,
+        key: str,
+        query: dict[str, Any],
+        identity: Identity,
+        verdict: str,
+        value: Any,
+        timeout: float = 0.0,
+    ) -> None:
+        """Keep one answer, a JSON value; when this returns it is on the disk.
+
+        ``verdict``: the answer in a word.  ``timeout``: seconds that each of its
+        queries had.
+        """
         row = {
             "key": key,
             "query": json.dumps(query, sort_keys=True),
             **asdict(identity),
-            "timeout": answer.timeout,
-            "verdict": answer.finding.verdict.value,
-            "finding": json.dumps(encode(answer.finding)),
+            "timeout": timeout,
+            "verdict": verdict,
+            "finding": json.dumps(value),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
@@ -132,10 +165,10 @@ class Store:
             self._db.execute(keep, row)
         self.kept += 1
 
-    def _stored(self, timeout: float, text: str) -> Stored:
+    def _stored(self, timeout: float, value: Any) -> Stored:
         try:
-            return Stored(decode(Finding, json.loads(text)), timeout)
-        except (json.JSONDecodeError, NotDecodable) as error:
+            return Stored(decode(Finding, value), timeout)
+        except NotDecodable as error:
             raise self._bad(f"damaged: {error}") from None
 
     def lacks(self, count: int) -> StoreError:

@@ -14,6 +14,7 @@ from bounceproof.audit.cells import (
     identity,
     key_of,
     sources_hash,
+    unit_from,
 )
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import STATES, device
@@ -73,12 +74,19 @@ def test_every_part_of_question_and_identity_changes_the_key() -> None:
         replace(unit, page_size=16384, granule=16384),
         replace(unit, granule=4096),
         replace(unit, path=Path.DIRECT, granule=None),
+        replace(unit, min_align_mask=0),
+        replace(unit, seg_boundary_mask=0xFFFF),
     ]
     keys = {key(unit), *(key(other) for other in others)}
     mine = identity()
     for part in ("tool", "sources", "solver"):
         keys.add(key_of(unit.query(), replace(mine, **{part: "other"})))
     assert len(keys) == 1 + len(others) + 3
+
+
+def test_a_worker_asks_what_the_query_says() -> None:
+    unit = replace(units_of("v6.6")[0], min_align_mask=0, seg_boundary_mask=0xFFFF)
+    assert unit_from(unit.query()).query() == unit.query()
 
 
 def test_the_sources_hash_covers_names_and_contents(tmp_path: FilePath) -> None:

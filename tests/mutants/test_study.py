@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bounceproof.audit.cells import identity
+from bounceproof.audit.store import Store
 from bounceproof.models.catalog import kernel_state
 from bounceproof.models.contract import CONTRACT, Property
 from bounceproof.models.kernels.releases import RELEASES
@@ -131,27 +134,26 @@ def test_an_answer_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = [mutant("v6.10", "rounding", "CALLER"), mutant("v6.9", "areas", "SINGLE")]
-    first = Study(tmp_path / "kept.jsonl").run(wanted)
+    with Store(tmp_path / "kept") as store:
+        first = Study(store).run(wanted)
 
     def never(one: Mutant) -> Noticed:
         raise AssertionError(one.label)
 
     monkeypatch.setattr(study_module, "notice", never)
-    with (tmp_path / "kept.jsonl").open("a") as lines:
-        lines.write('{"key": "cut sh')
-    again = Study(tmp_path / "kept.jsonl")
-    again.load()
-    assert again.run(wanted) == first
+    with Store(tmp_path / "kept") as store:
+        assert Study(store).run(wanted) == first
 
 
 def test_other_sources_are_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted, asked = [mutant("v6.9", "areas", "SINGLE")], []
-    study = Study(tmp_path / "kept.jsonl")
-    study.run(wanted)
-    monkeypatch.setattr(study_module, "_sources", lambda: "others")
-    study.run(wanted, asked.append)
+    others = replace(identity(), sources="others")
+    with Store(tmp_path / "kept") as store:
+        Study(store).run(wanted)
+        monkeypatch.setattr(study_module, "_identity", lambda: others)
+        Study(store).run(wanted, asked.append)
     assert [noticed.mutant for noticed in asked] == wanted
 
 

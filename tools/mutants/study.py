@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path as File
 from typing import Any
 
-from bounceproof.audit.cells import identity
+from bounceproof.audit.cells import Identity, identity, key_of
+from bounceproof.audit.codec import encode
+from bounceproof.audit.store import Store
 from bounceproof.models.contract import Property
 from bounceproof.models.request import Cell, Path
 from tools.mutants.catch import Noticed, notice
@@ -21,19 +22,18 @@ from tools.mutants.values import Mutant, mutants
 _ANSWERING = ("cells.py", "draws.py", "contrast.py", "catch.py")
 
 
-def _sources() -> str:
-    """What an answer depends on beside its question: the code that gives it."""
-    here = File(__file__).parent
-    digest = hashlib.sha256(str(identity()).encode())
+def _identity() -> Identity:
+    """What an answer depends on beside its question: the code that gives it too."""
+    here, mine = File(__file__).parent, identity()
+    digest = hashlib.sha256(mine.sources.encode())
     for name in _ANSWERING:
         digest.update((here / name).read_bytes())
-    return digest.hexdigest()
+    return replace(mine, sources=digest.hexdigest())
 
 
-def _key(mutant: Mutant, sources: str) -> str:
-    decisions = json.dumps(mutant.base.decisions(), default=str)
-    text = f"{decisions} {mutant.point} {mutant.now} {sources}"
-    return hashlib.sha256(text.encode()).hexdigest()
+def _query(mutant: Mutant) -> dict[str, Any]:
+    decisions = encode(mutant.base.decisions())
+    return {"mutant of": decisions, "point": mutant.point, "now": str(mutant.now)}
 
 
 def _encoded(noticed: Noticed) -> dict[str, Any]:
@@ -63,21 +63,9 @@ def _decoded(mutant: Mutant, kept: dict[str, Any]) -> Noticed:
 
 @dataclass(slots=True)
 class Study:
-    """Answers in ``file``, one JSON object a line; None keeps none."""
+    """Answers in ``store``; None keeps none."""
 
-    file: File | None
-    known: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def load(self) -> None:
-        """Take over what an earlier run answered; a line cut short is left out."""
-        if self.file is None or not self.file.exists():
-            return
-        for line in self.file.read_text().splitlines():
-            try:
-                kept = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            self.known[kept["key"]] = kept
+    store: Store | None
 
     def run(
         self,
@@ -85,22 +73,20 @@ class Study:
         told: Callable[[Noticed], None] = lambda noticed: None,
     ) -> list[Noticed]:
         """The answer for each of ``wanted``, or of all mutants, in order."""
-        sources, answers = _sources(), []
+        whose, answers = _identity(), []
+        rows = [] if self.store is None else self.store.rows(whose)
+        known = {key: value for key, _, value in rows}
         for mutant in mutants() if wanted is None else wanted:
-            key = _key(mutant, sources)
-            if key not in self.known:
+            query = _query(mutant)
+            key = key_of(query, whose)
+            if key not in known:
                 noticed = notice(mutant)
-                self._keep({"key": key, **_encoded(noticed)})
+                known[key] = value = _encoded(noticed)
+                if self.store is not None:
+                    self.store.keep(key, query, whose, noticed.effect.name, value)
                 told(noticed)
-            answers.append(_decoded(mutant, self.known[key]))
+            answers.append(_decoded(mutant, known[key]))
         return answers
-
-    def _keep(self, kept: dict[str, Any]) -> None:
-        self.known[kept["key"]] = kept
-        if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a") as lines:
-                lines.write(json.dumps(kept) + "\n")
 
 
 def complaint(noticed: Noticed) -> str | None:
