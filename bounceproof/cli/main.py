@@ -32,6 +32,7 @@ from bounceproof.errors import (
 COMMANDS = {
     "check": "Check the contract of a kernel; show the smallest counterexample.",
     "prove": "Say what fixes or patches fixed, left broken and made worse.",
+    "fix": "The smallest sets of known fixes that make a contract hold.",
     "simulate": "Run requests on real slots and show or print what happens.",
     "diff": "The requests on which two kernels differ, as classes.",
     "limit": "The largest size that never fails, beside the limit in use.",

@@ -239,6 +239,11 @@ class Origin:
     link: str
     summary: str
 
+    @property
+    def merged(self) -> bool:
+        """Whether it is one commit of mainline, and no series."""
+        return len(self.commit.split()) == 1 and self.release.startswith("v")
+
 
 @dataclass(frozen=True, slots=True)
 class KernelState:
