@@ -301,9 +301,15 @@ def answer(result: Checked) -> Answer:
 
         return of_check(result)
 
+    def mail() -> str:
+        from bounceproof.report.mail import of_check
+
+        return of_check(result)
+
     return Answer(
         "check",
         lambda: fields(result),
         lambda verbose: as_text(result, verbose),
         cases=cases,
+        mail=mail,
     )

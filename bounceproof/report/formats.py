@@ -21,7 +21,8 @@ class Answer:
 
     ``fields``: its JSON fields.  ``text``: the text for people, with every detail where
     its argument is true.  ``markdown``: its tables, of a command that has any.
-    ``cases``: its questions one by one.  Each is made when a format asks for it.
+    ``cases``: its questions one by one; ``mail``: its findings as a mail.  Each is made
+    when a format asks for it.
     """
 
     command: str
@@ -29,6 +30,7 @@ class Answer:
     text: Callable[[bool], str]
     markdown: Callable[[], str] | None = None
     cases: Callable[[], Cases] | None = None
+    mail: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,12 @@ def _ktap(answer: Answer, output: Output) -> str:
     return ktap(_cases(answer))
 
 
+def _mail(answer: Answer, output: Output) -> str:
+    if answer.mail is None:
+        raise ValueError(f"{answer.command} has no mail")
+    return answer.mail()
+
+
 _ASKED = ("check", "prove", "audit")
 
 FORMATS = {
@@ -103,6 +111,7 @@ FORMATS = {
         Format("text", _text),
         Format("json", _json, short=True),
         Format("markdown", _markdown, ("audit",), short=True),
+        Format("mail", _mail, ("check", "prove")),
         Format("sarif", _sarif, _ASKED),
         Format("junit", _junit, _ASKED),
         Format("ktap", _ktap, _ASKED),

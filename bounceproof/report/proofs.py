@@ -285,9 +285,15 @@ def answer(result: Proved, regressions: bool = False) -> Answer:
 
         return of_prove(result, regressions)
 
+    def mail() -> str:
+        from bounceproof.report.mail import of_prove
+
+        return of_prove(result)
+
     return Answer(
         "prove",
         lambda: fields(result),
         lambda verbose: as_text(result, verbose),
         cases=cases,
+        mail=mail,
     )

@@ -26,6 +26,8 @@ from bounceproof.report.violations import (
 )
 
 _NONE = "''"
+REPRODUCE = "Reproduce"
+"""What the heading of a command begins with."""
 _HEX = ("min_align_mask", "seg_boundary_mask", "pool_start", "orig_addr")
 
 
@@ -229,7 +231,7 @@ def reproduced(
     """The command that runs a request again, with its heading."""
     options = model.options if isinstance(model, Configured) else ()
     again = " (with the patch on standard input)" if ("--patch", "-") in options else ""
-    return [f"Reproduce{again}:", *command_lines(model, fields, more)]
+    return [f"{REPRODUCE}{again}:", *command_lines(model, fields, more)]
 
 
 def _facts(

@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 WIDTH = 75
 _NARROWEST, _WIDEST = 45, 200
@@ -15,8 +17,24 @@ _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 SIZE_MAX = (1 << 64) - 1
 
 
+_fixed: ContextVar[int | None] = ContextVar("columns", default=None)
+
+
+@contextmanager
+def folded_at(columns: int) -> Iterator[None]:
+    """Inside, text is folded at ``columns`` whatever the terminal has."""
+    token = _fixed.set(columns)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
+
+
 def width() -> int:
     """Columns to fold at: COLUMNS, those of a narrow terminal, or 75."""
+    fixed = _fixed.get()
+    if fixed is not None:
+        return fixed
     given = os.environ.get("COLUMNS", "")
     if given.isascii() and given.isdigit() and int(given[:6]) > 0:
         return min(max(int(given[:6]), _NARROWEST), _WIDEST)
