@@ -42,6 +42,7 @@ COMMANDS = {
     "conform": "Prove that a built-in kernel and a tree's C code compute the same.",
     "bisect": "Find the commit of a tree that broke or fixed a property.",
     "audit": "Ask every property of every kernel; keep the answers.",
+    "b4-check": "Check a patch for b4: what it fixes, breaks and leaves.",
     "explain": "Say which requests print the swiotlb messages of a kernel log.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
@@ -97,8 +98,8 @@ class LazyGroup(click.Group):
             near = get_close_matches(cmd_name, COMMANDS, n=2)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise click.UsageError(f"no command '{cmd_name}'{hint}")
-        module = importlib.import_module(f"bounceproof.cli.{cmd_name}")
-        command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"bounceproof.cli.{name}"), name)
         if not isinstance(command, click.Command):
             return None
         if all("--debug" not in option.opts for option in command.params):

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import base_state, kernel_state
 from bounceproof.models.request import KernelModel
 from bounceproof.models.requests.validate import BadInput
+
+if TYPE_CHECKING:
+    from bounceproof.source.kernel.confirm import TreeKernel
+    from bounceproof.source.tree.tree import Tree
 
 
 def is_tree(name: str) -> bool:
@@ -37,8 +42,6 @@ def tree_kernel(
 
     Raises BadInput for a setting that nothing in the tree asks about, or a SourceError.
     """
-    from bounceproof.solver.trees.prover import SolverProver
-    from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.program.prelude import DEFAULT_CONFIG
     from bounceproof.source.tree.tree import open_tree
 
@@ -47,6 +50,14 @@ def tree_kernel(
     for key, value in config.items():
         if value != "n" and key not in DEFAULT_CONFIG and not tree.speaks_of(key):
             raise BadInput("config", key, "no file that is read has that name")
+    return kernel_of(tree, config)
+
+
+def kernel_of(tree: Tree, config: dict[str, str] | None = None) -> TreeKernel:
+    """The kernel of a tree that is open, under a configuration."""
+    from bounceproof.solver.trees.prover import SolverProver
+    from bounceproof.source.kernel.confirm import TreeKernel
+
     return TreeKernel(tree, config, SolverProver())
 
 

@@ -15,7 +15,7 @@ from bounceproof.report.picture import KEY
 from tests.conftest import Run
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
-OF_A_TREE = ("conform", "bisect")
+OF_A_TREE = ("conform", "bisect", "b4-check")
 LEFT = ("capacity", "explain")
 """Their help does not end like this yet."""
 SHOWN = [command for command in COMMANDS if command not in LEFT]

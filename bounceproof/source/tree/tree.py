@@ -371,6 +371,14 @@ def open_tree(spec: str, patches: Sequence[str] = ()) -> Tree:
     return tree
 
 
+def open_patched(spec: str, patch: bytes, name: str) -> Tree:
+    """The tree ``spec`` with a patch that is at hand; ``name`` is for messages."""
+    tree = Tree(_open_store(spec), spec)
+    tree.apply(parse_patch(patch, name), _kept(patch))
+    _require_swiotlb(tree)
+    return tree
+
+
 def _require_swiotlb(tree: Tree) -> None:
     """SourceError unless the tree, or a patch that moves it, leaves swiotlb.c."""
     path = "kernel/dma/swiotlb.c"
