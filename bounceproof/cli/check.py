@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,15 @@ from bounceproof.cli.subjects import (
     model_of,
     natively_confirmed,
 )
+from bounceproof.errors import InputError
+from bounceproof.models.request import KernelModel, Path
+from bounceproof.models.requests.devices import DRIVERS
 from bounceproof.report.formats import Output
+
+if TYPE_CHECKING:
+    from bounceproof.solver.contract.domain import Domain
+
+EVERY_DEVICE = "all"
 
 
 @click.command(
@@ -57,9 +65,14 @@ def check(
     """Check the contract of KERNEL.
 
     An option fixes a field; what is left out ranges over its whole domain.
+    --device all asks about the device of every driver, one after the other.
     """
     interpret_single_requests()
     model = model_of(kernel, patches, settings)
+    if options["device_name"] == EVERY_DEVICE:
+        if native:
+            raise InputError("--native: name one device")
+        return _every_device(model, properties, timeout, output, options)
     from bounceproof.report import checks
     from bounceproof.solver.answers.check import check_kernel
 
@@ -71,3 +84,48 @@ def check(
         result = natively_confirmed(model, result)
     show(checks.answer(result), output)
     return result.exit_code
+
+
+def _every_device(
+    model: KernelModel,
+    properties: tuple[str, ...],
+    timeout: float,
+    output: Output,
+    options: dict[str, Any],
+) -> int:
+    """``--device all``: a check of each driver's device."""
+    from bounceproof.report import fleet
+    from bounceproof.solver.answers.check import check_kernel
+    from bounceproof.solver.contract.verdict import told
+
+    asked, results = properties_of(properties), []
+    domains, without = _domains(model, options)
+    with waiting() as watch:
+        for number, domain in enumerate(domains):
+            hears = told(watch, domain.device.name, number, len(domains))
+            results.append(check_kernel(model, domain, asked, timeout, hears))
+    show(fleet.answer(results, without), output)
+    return fleet.exit_code_of(results)
+
+
+def _domains(
+    model: KernelModel, options: dict[str, Any]
+) -> tuple[list[Domain], dict[str, str]]:
+    """The domain of each driver's device, and why others have none.
+
+    Raises InputError where none has one.
+    """
+    found: list[Domain] = []
+    without: dict[str, str] = {}
+    for device in DRIVERS:
+        path = options["path"]
+        if path is not None and Path(path) not in device.paths:
+            without[device.name] = f"it does not take path {path}"
+            continue
+        try:
+            found.append(domain_of([model], {**options, "device_name": device.name}))
+        except InputError as error:
+            without[device.name] = str(error)
+    if not found:
+        raise InputError(f"--device all: {next(iter(without.values()))}")
+    return found, without

@@ -115,10 +115,15 @@ def _devices_json() -> dict[str, Any]:
             "seg_boundary_mask": d.seg_boundary_mask,
             "size_step": d.size_step,
             "addr_step": d.addr_step,
+            "largest": d.largest,
         }
         for d in DEVICES
     ]
     return {"devices": items}
+
+
+def _at_most(largest: int | None) -> str:
+    return "" if largest is None else f", at most {largest} bytes"
 
 
 def devices_text() -> str:
@@ -135,7 +140,7 @@ def devices_text() -> str:
             [
                 ("min_align_mask", mask),
                 ("seg_boundary_mask", boundary),
-                ("limit", d.limit.value),
+                ("limit", d.limit.value + _at_most(d.largest)),
                 ("paths", ", ".join(path.value for path in d.paths)),
                 ("source", d.source),
             ]

@@ -12,6 +12,7 @@ from bounceproof.models.constants import (
     NO_SEG_BOUNDARY,
     PCI_SEG_BOUNDARY,
     SECTOR_SHIFT,
+    SMALLEST_PAGE,
     U32_MAX,
 )
 from bounceproof.models.request import Cell, KernelModel, Path
@@ -36,6 +37,8 @@ class Device:
     ``min_align_mask``: None means whatever nvme-pci sets in the kernel at hand, or,
     where ``any_mask``, every 2^k - 1 up to 0xffff.  ``seg_boundary_mask``: None means
     every 2^k - 1.  Sizes and addresses are multiples of the steps (bytes).
+    ``largest``: the most bytes that the driver asks for whatever the DMA layer says,
+    None for no such bound.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Device:
     seg_boundary_mask: int | None = NO_SEG_BOUNDARY
     size_step: int = 1
     addr_step: int = 1
+    largest: int | None = None
 
     def masks(self, model: KernelModel, page_size: int) -> tuple[int, ...]:
         """The min_align_masks this device may have, largest first."""
@@ -59,6 +63,11 @@ class Device:
 
     def max_size(self, model: KernelModel, cell: Cell) -> int:
         """The driver's limit in bytes for one mapping in ``cell``."""
+        most = self._within_layers(model, cell)
+        return most if self.largest is None else min(most, self.largest)
+
+    def _within_layers(self, model: KernelModel, cell: Cell) -> int:
+        """What the DMA layer, and what lies between it and the driver, allow."""
         if self.limit is Limit.NVME:
             return model.nvme_limit(cell)
         largest = model.max_mapping_size(cell)
@@ -111,8 +120,8 @@ DEVICES: tuple[Device, ...] = (
     ),
     Device(
         name="scsi",
-        summary="a SCSI host on PCI, with the midlayer's limit",
-        source="drivers/scsi/scsi_lib.c, drivers/scsi/hosts.c",
+        summary="a SCSI host on PCI, SAS and UAS too, with the midlayer's limit",
+        source="drivers/scsi/hosts.c, drivers/scsi/scsi_transport_sas.c",
         paths=_STREAMING,
         limit=Limit.SECTORS,
         min_align_mask=0,
@@ -123,13 +132,61 @@ DEVICES: tuple[Device, ...] = (
     Device(
         name="virtio-blk",
         summary="virtio block on PCI; segments up to the DMA layer's limit",
-        source="drivers/block/virtio_blk.c",
+        source="drivers/block/virtio_blk.c, drivers/virtio/virtio_ring.c",
         paths=_STREAMING,
         limit=Limit.SEGMENT,
         min_align_mask=0,
         seg_boundary_mask=PCI_SEG_BOUNDARY,
         size_step=512,
         addr_step=1,
+    ),
+    Device(
+        name="usb-storage",
+        summary="USB mass storage; 2048 sectors at most, whole sectors at sectors",
+        source="drivers/usb/storage/scsiglue.c",
+        paths=_STREAMING,
+        limit=Limit.SECTORS,
+        min_align_mask=0,
+        seg_boundary_mask=PCI_SEG_BOUNDARY,
+        size_step=512,
+        addr_step=512,
+        largest=2048 << SECTOR_SHIFT,
+    ),
+    Device(
+        name="mmc",
+        summary="SD and MMC hosts without scatter-gather; 512 KiB at most",
+        source="drivers/mmc/host/sdhci.c, drivers/mmc/host/bcm2835.c, "
+        "drivers/mmc/host/tmio_mmc_core.c",
+        paths=_STREAMING,
+        limit=Limit.MAX_MAPPING,
+        min_align_mask=0,
+        seg_boundary_mask=PCI_SEG_BOUNDARY,
+        size_step=512,
+        addr_step=4,
+        largest=512 << 10,
+    ),
+    Device(
+        name="netvsc",
+        summary="Hyper-V network; keeps the offset in 4 KiB, asks for no limit",
+        source="drivers/net/hyperv/netvsc_drv.c",
+        paths=(Path.DIRECT,),
+        limit=Limit.MAX_MAPPING,
+        min_align_mask=HV_HYP_PAGE_SIZE - 1,
+        largest=64 << 10,
+    ),
+    Device(
+        name="drm",
+        summary="graphics and accelerators; segments of whole pages up to the DMA "
+        "layer's limit",
+        source="drivers/gpu/drm/i915/i915_scatterlist.h, drivers/gpu/drm/xe/xe_bo.h, "
+        "drivers/gpu/drm/drm_prime.c, drivers/gpu/drm/virtio/virtgpu_drv.c, "
+        "drivers/accel/amdxdna/amdxdna_cbuf.c",
+        paths=_STREAMING,
+        limit=Limit.SEGMENT,
+        min_align_mask=0,
+        seg_boundary_mask=PCI_SEG_BOUNDARY,
+        size_step=SMALLEST_PAGE,
+        addr_step=SMALLEST_PAGE,
     ),
     Device(
         name="generic",
@@ -141,3 +198,6 @@ DEVICES: tuple[Device, ...] = (
         seg_boundary_mask=None,
     ),
 )
+
+DRIVERS = tuple(device for device in DEVICES if not device.any_mask)
+"""Those that stand for drivers: what ``--device all`` asks about."""
