@@ -44,6 +44,8 @@ COMMANDS = {
     "audit": "Ask every property of every kernel; keep the answers.",
     "b4-check": "Check a patch for b4: what it fixes, breaks and leaves.",
     "explain": "Say which requests print the swiotlb messages of a kernel log.",
+    "report": "Write a page about kernels: verdicts, pictures, arithmetic.",
+    "plot": "Draw what breaks a kernel as SVG.",
     "kernels": "List the built-in kernel states.",
     "fixes": "List the built-in fixes.",
     "devices": "List the built-in devices.",

@@ -54,7 +54,8 @@ class Slots:
         return max([stop - self.end for stop in runs], default=0)
 
 
-def _marks(slots: Slots) -> list[str]:
+def marks_of(slots: Slots) -> list[str]:
+    """The mark of each slot of the set, see :data:`KEY`."""
     marks = ["."] * slots.size
 
     def put(mark: str, places: Iterable[int]) -> None:
@@ -74,7 +75,7 @@ def _marks(slots: Slots) -> list[str]:
 
 def draw(slots: Slots) -> list[str]:
     """The slots in rows, and a key to the marks that occur."""
-    marks, past = _marks(slots), max(slots.past(), 0)
+    marks, past = marks_of(slots), max(slots.past(), 0)
     across = 64 if width() >= _MARGIN + 64 else 32
     lines = [
         f"{slots.first + at:8} {''.join(marks[at : at + across])}"

@@ -133,10 +133,10 @@ def _wanted(
     return range(begin, begin + nslots)
 
 
-def _drawn(
+def slot_set_of(
     model: KernelModel, shown: Shown, outcome: Outcome, more: Extras
 ) -> Slots | None:
-    """What to draw; None where no slot is at issue."""
+    """The slot set to draw; None where no slot is at issue."""
     slot, nslots, size = outcome.slot, outcome.nslots, drawn_slots(shown)
     if not outcome.bounced or nslots is None or not size:
         return None
@@ -164,7 +164,7 @@ def _drawn(
 def _picture(
     model: KernelModel, shown: Shown, outcome: Outcome, more: Extras
 ) -> list[str]:
-    slots = _drawn(model, shown, outcome, more)
+    slots = slot_set_of(model, shown, outcome, more)
     if slots is None:
         return []
     transient = shown.cell.pool_kind is PoolKind.TRANSIENT
@@ -268,6 +268,18 @@ def _violated(
     return [("at fault", where)] if where else []
 
 
+def steps_of(
+    model: KernelModel,
+    shown: Shown,
+    fields: dict[str, Any],
+    outcome: Outcome,
+    more: Extras,
+) -> list[tuple[str, str]]:
+    """Name and value of each step from the request to what is at fault."""
+    rows = _facts(model, shown, fields, outcome)
+    return rows + _violated(model, shown, outcome, more)
+
+
 def told(
     model: KernelModel,
     cell: Cell,
@@ -278,8 +290,7 @@ def told(
     """A request as text: the arithmetic, the picture, the log line, the command."""
     fields = with_pool(model, fields, outcome)
     shown = shown_of(model, cell, fields)
-    rows = _facts(model, shown, fields, outcome)
-    lines = table(rows + _violated(model, shown, outcome, more))
+    lines = table(steps_of(model, shown, fields, outcome, more))
     lines += _picture(model, shown, outcome, more)
     if more.taken is not None:
         text = taken_text(more.taken) or "none"

@@ -168,7 +168,7 @@ BAD = [
     (("--mapping", "4K", "--plot", "rates.pdf"), "--plot 'rates.pdf'"),
     (("--mapping", "4K", "--plot", "/none/rates.svg"), "no such folder"),
     (("--mapping", "4K", "--path", "link"), "--path link"),
-    (("--mapping", "4K", "--device", "generic"), "--min-align-mask"),
+    (("--mapping", "4K", "--device", "generic"), "min_align_mask; say which"),
     (("--mapping", "4K", "--history-out", "/none/h.json"), "--history-out"),
     (("--trace", "/none/trace"), "--trace '/none/trace'"),
     (("--trace", "/none/trace", "--mapping", "4K"), "and --mapping as well"),

@@ -83,7 +83,7 @@ def test_many_messages_are_cut_down() -> None:
         (["-", "--kernel", "v6.66"], "unknown kernel 'v6.66'"),
         (["-", "--kernel", "6.66"], "--kernel '6.66': no such release"),
         (["-", "--kernel", "0"], "--kernel '0': no such release"),
-        (["-", "--page-size", "8K"], "--page-size 8192"),
+        (["-", "--page-size", "8K"], "--page-size 8K"),
         (["-", "--granule", "3"], "--granule 3"),
         (["-", "--device", "nvmee"], "did you mean nvme"),
     ],

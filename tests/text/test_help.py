@@ -36,7 +36,10 @@ def test_it_says_the_exit_codes(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", sorted({*SHOWN} - {*OF_A_TREE, "audit"}))
-def test_the_example_works(run: Run, command: str) -> None:
+def test_the_example_works(
+    run: Run, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = run(*example(run, command))
     assert result.err == ""
     assert result.code in (0, 1)
