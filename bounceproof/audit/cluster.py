@@ -14,7 +14,14 @@ from time import monotonic
 from typing import Any
 
 from bounceproof.audit.cells import Identity
-from bounceproof.audit.executors import ExecutorError, Job, Outcome, outcome_of
+from bounceproof.audit.executors import (
+    ExecutorError,
+    Job,
+    Outcome,
+    Take,
+    every,
+    outcome_of,
+)
 from bounceproof.audit.worker import answer
 
 Client = Any
@@ -43,20 +50,22 @@ class DaskExecutor:
     patience: float = 30.0
 
     def run(
-        self, jobs: Sequence[Job], identity: Identity
+        self, jobs: Sequence[Job], identity: Identity, take: Take = every
     ) -> Generator[Outcome, None, None]:
-        if not jobs:
+        taken = [index for index in range(len(jobs)) if take(index)]
+        if not taken:
             return
         client = self._connect()
         try:
             done: queue.SimpleQueue[Future] = queue.SimpleQueue()
             indexes: dict[Future, int] = {}
-            for index, job in enumerate(jobs):
+            for index in taken:
+                job = jobs[index]
                 future = client.submit(answer, job.query, job.seconds, pure=False)
                 indexes[future] = index
             for future in indexes:
                 future.add_done_callback(done.put)
-            for _ in jobs:
+            for _ in taken:
                 future = self._next(client, done)
                 yield self._outcome(client, future, indexes.pop(future), identity)
         finally:

@@ -10,7 +10,7 @@ import selectors
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,13 +45,23 @@ class Outcome:
     error: str | None = None
 
 
+Take = Callable[[int], bool]
+
+
+def every(index: int) -> bool:
+    """Takes every job."""
+    return True
+
+
 class Executor(Protocol):
     """Answers jobs somewhere."""
 
     def run(
-        self, jobs: Sequence[Job], identity: Identity
+        self, jobs: Sequence[Job], identity: Identity, take: Take = every
     ) -> Generator[Outcome, None, None]:
         """One outcome a job, as they come; closing the iterator stops the work.
+
+        ``take``: whether the job with this index is to be done, asked before it is.
 
         Raises ExecutorError where there are no workers, or none of ``identity``.
         """
@@ -124,7 +134,7 @@ class LocalExecutor:
     _killed_early: int = 0
 
     def run(
-        self, jobs: Sequence[Job], identity: Identity
+        self, jobs: Sequence[Job], identity: Identity, take: Take = every
     ) -> Generator[Outcome, None, None]:
         waiting, attempts = deque(range(len(jobs))), Counter[int]()
         with selectors.DefaultSelector() as ready:
@@ -142,7 +152,7 @@ class LocalExecutor:
                             continue
                         for line in lines:
                             yield from _heard(worker, json.loads(line), identity)
-                            _next(worker, waiting, jobs)
+                            _next(worker, waiting, jobs, take)
             finally:
                 for worker in self._workers:
                     worker.stop()
@@ -195,10 +205,14 @@ def _heard(
         yield outcome_of(index, said, identity, "a worker process")
 
 
-def _next(worker: _Worker, waiting: deque[int], jobs: Sequence[Job]) -> None:
-    if waiting:
+def _next(
+    worker: _Worker, waiting: deque[int], jobs: Sequence[Job], take: Take
+) -> None:
+    while waiting:
         index = waiting.popleft()
-        worker.send(index, jobs[index])
+        if take(index):
+            worker.send(index, jobs[index])
+            return
 
 
 def _spawn() -> subprocess.Popen[bytes]:

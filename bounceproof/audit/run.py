@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Any
 
 from bounceproof.audit.cells import AuditError, Unit, identity, key_of
@@ -16,6 +17,8 @@ from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.verdict import Finding, Verdict
 
 Progress = Callable[[int, int], None]
+Query = dict[str, Any]
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +71,83 @@ class Audit:
                     next(answered)
                 yield Line(unit, self._answers[key], key in stored)
 
-    def _ask(self, missing: dict[str, dict[str, Any]]) -> Generator[None, None, None]:
-        """Answer the questions in ``missing`` and keep the answers, one a step."""
-        keys, whose = list(missing), identity()
-        jobs = [Job(query, self.seconds) for query in missing.values()]
-        self.progress(0, len(jobs))
-        with closing(self.executor.run(jobs, whose)) as outcomes:
-            for count, outcome in enumerate(outcomes, 1):
+    def _ask(self, missing: dict[str, Query]) -> Generator[None, None, None]:
+        """Answer the questions in ``missing`` and keep the answers, one a step.
+
+        What another process is answering is left to it, and taken from the store.
+        """
+        self.progress(0, len(missing))
+        left = missing
+        while left:
+            others: list[str] = []
+            with closing(self._answered(left, others)) as here:
+                for _ in here:
+                    self._collect(others)
+                    self.progress(self._count(missing), len(missing))
+                    yield
+            if len(self._left(left)) == len(left) and not others:
+                break
+            while others:
+                if not self._collect(others):
+                    sleep(_LOOK_SECONDS)
+                self.progress(self._count(missing), len(missing))
+                yield
+            left = self._left(left)
+        raise AuditError(f"{len(missing)} questions, but no answer to some of them")
+
+    def _answered(
+        self, asked: dict[str, Query], others: list[str]
+    ) -> Generator[None, None, None]:
+        """Ask what no other process does; ``others`` gets the keys of the rest."""
+        keys, whose = list(asked), identity()
+        jobs = [Job(query, self.seconds) for query in asked.values()]
+
+        def take(index: int) -> bool:
+            return self._take(keys[index], others)
+
+        with closing(self.executor.run(jobs, whose, take)) as outcomes:
+            for outcome in outcomes:
                 key = keys[outcome.index]
                 finding, final = _finding(outcome, jobs[outcome.index])
                 if final:
                     answer = Stored(finding, self.seconds)
-                    self.store.put(key, missing[key], whose, answer)
+                    self.store.put(key, asked[key], whose, answer)
+                self.store.release(key)
                 self._answers[key] = finding
-                self.progress(count, len(jobs))
                 yield
-        raise AuditError(f"{len(jobs)} questions, but no answer to some of them")
+
+    def _take(self, key: str, others: list[str]) -> bool:
+        """Whether to ask ``key``: nobody does, and nobody has in the meantime."""
+        if not self.store.claim(key):
+            others.append(key)
+            return False
+        if self._found(key):
+            self.store.release(key)
+            return False
+        return True
+
+    def _found(self, key: str) -> bool:
+        """Take the answer to ``key`` from the store, if there is one that serves."""
+        kept = self.store.find(key)
+        if kept is not None and kept.serves(self.seconds):
+            self._answers[key] = kept.finding
+        return key in self._answers
+
+    def _collect(self, others: list[str]) -> bool:
+        """Take from ``others`` what was answered, and what its process left unanswered;
+        whether there was any."""
+        done = [key for key in others if self._found(key) or self.store.claim(key)]
+        for key in done:
+            others.remove(key)
+            if self._found(key):
+                self.store.release(key)
+        return bool(done)
+
+    def _left(self, asked: dict[str, Query]) -> dict[str, Query]:
+        return {key: q for key, q in asked.items() if key not in self._answers}
+
+    def _count(self, asked: dict[str, Query]) -> int:
+        return len(asked) - len(self._left(asked))
 
 
 def _finding(outcome: Outcome, job: Job) -> tuple[Finding, bool]:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bounceproof.audit.cells import AuditError, Identity
+from bounceproof.audit.claims import Claims
 from bounceproof.audit.codec import NotDecodable, decode, encode
 from bounceproof.solver.contract.verdict import Finding, Verdict
 
@@ -80,6 +81,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.kept = 0
+        self._claims = Claims(path.with_name(f"{path.name}-claims"))
         self.read_only = self._prepare()
         name = f"{path.absolute().as_uri()}?mode=ro" if self.read_only else str(path)
         with self._errors():
@@ -104,7 +106,23 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._claims.close()
         self._db.close()
+
+    def claim(self, key: str) -> bool:
+        """Whether this process is to answer ``key``: no other process does so now."""
+        return self._claims.take(key)
+
+    def release(self, key: str) -> None:
+        """Leave ``key`` to others, answered or not."""
+        self._claims.drop(key)
+
+    def find(self, key: str) -> Stored | None:
+        """The finding kept under ``key``, by whomever; None without one."""
+        ask = "SELECT timeout, finding FROM answers WHERE key = ?"
+        with self._errors():
+            row = self._db.execute(ask, (key,)).fetchone()
+        return None if row is None else self._stored(row[0], self._value(row[1]))
 
     def load(self, identity: Identity) -> dict[str, Stored]:
         """Every finding that this tool with this solver gave, by key."""
@@ -123,10 +141,7 @@ class Store:
         with self._errors():
             rows = self._db.execute(ask, whose).fetchall()
         for key, timeout, text in rows:
-            try:
-                yield key, timeout, json.loads(text)
-            except json.JSONDecodeError as error:
-                raise self._bad(f"damaged: {error}") from None
+            yield key, timeout, self._value(text)
 
     def put(
         self, key: str, query: dict[str, Any], identity: Identity, answer: Stored
@@ -164,6 +179,12 @@ class Store:
         with self._errors():
             self._db.execute(keep, row)
         self.kept += 1
+
+    def _value(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise self._bad(f"damaged: {error}") from None
 
     def _stored(self, timeout: float, value: Any) -> Stored:
         try:

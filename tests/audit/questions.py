@@ -9,7 +9,7 @@ from typing import Any
 
 from bounceproof.audit.cells import Identity, Selection, Unit
 from bounceproof.audit.codec import encode
-from bounceproof.audit.executors import Job, Outcome
+from bounceproof.audit.executors import Job, Outcome, Take, every
 from bounceproof.models.catalog import device, kernel_state
 from bounceproof.models.request import Path
 from bounceproof.solver.contract.properties import Property
@@ -43,9 +43,11 @@ class Ready:
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def run(
-        self, jobs: Sequence[Job], identity: Identity
+        self, jobs: Sequence[Job], identity: Identity, take: Take = every
     ) -> Generator[Outcome, None, None]:
         for index, job in reversed(list(enumerate(jobs))):
+            if not take(index):
+                continue
             self.asked.append(job.query)
             finding = encode(finding_of(job.query["property"], self.verdict))
             if self.error is not None:

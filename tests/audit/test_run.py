@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
-from dataclasses import replace
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bounceproof.audit import run
-from bounceproof.audit.cells import Identity, identity
+from bounceproof.audit.cells import Identity, identity, key_of
 from bounceproof.audit.run import Audit, Line
 from bounceproof.audit.store import Store, Stored, StoreError
 from bounceproof.solver.contract.verdict import Verdict
-from tests.audit.questions import Ready, units_of
+from tests.audit.questions import Ready, finding_of, units_of
 
 UNITS = units_of("v6.6", "v6.6.9", "v6.7")
 DISTINCT = len(units_of("v6.6", "v6.6.9"))
@@ -128,3 +131,66 @@ def test_progress_counts_what_is_asked(tmp_path: Path) -> None:
         audit = Audit(UNITS, store, Ready(), 60.0, lambda *now: told.append(now))
         list(audit.lines())
     assert told == [(count, DISTINCT) for count in range(DISTINCT + 1)]
+
+
+_OTHER = """
+import sys
+from pathlib import Path
+from bounceproof.audit.store import Store
+with Store(Path(sys.argv[1])) as store:
+    print([store.claim(key) for key in sys.argv[2:]], flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another(path: Path, keys: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that answers these keys, until it is ended."""
+    command = [sys.executable, "-c", _OTHER, str(path), *keys]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{[True] * len(keys)}\n"
+        yield process
+        process.kill()
+
+
+def test_what_another_audit_asks_is_left_to_it(tmp_path: Path) -> None:
+    path, executor = tmp_path / "store", Ready()
+    keys = list(dict.fromkeys(key_of(unit.query(), identity()) for unit in UNITS))
+    with another(path, keys[:2]), Store(path) as store:
+        lines = Audit(UNITS[2:], store, executor, 60.0).lines()
+        assert next(lines).unit == UNITS[2]
+        assert not store.claim(keys[0])
+        mine = Audit(UNITS[:1], store, executor, 60.0)
+        asked = mine._ask({keys[0]: UNITS[0].query()})
+        store.put(
+            keys[0], UNITS[0].query(), identity(), Stored(finding_of("fits"), 60.0)
+        )
+        next(asked)
+        assert mine._answers[keys[0]] == finding_of("fits")
+    assert UNITS[0].query() not in executor.asked
+
+
+def test_what_a_killed_audit_left_is_asked(tmp_path: Path) -> None:
+    path, executor = tmp_path / "store", Ready()
+    keys = list(dict.fromkeys(key_of(unit.query(), identity()) for unit in UNITS))
+    with another(path, keys[:2]) as process, Store(path) as store:
+        lines = Audit(UNITS, store, executor, 60.0, told := Killing(process)).lines()
+        assert [line.unit for line in lines] == UNITS
+    assert told.killed
+    assert len(executor.asked) == DISTINCT
+
+
+@dataclass
+class Killing:
+    """Kills a process once all but what it holds is answered."""
+
+    process: subprocess.Popen[str]
+    killed: bool = False
+
+    def __call__(self, done: int, asked: int) -> None:
+        if done == asked - 2 and not self.killed:
+            self.process.kill()
+            self.process.wait()
+            self.killed = True
