@@ -86,14 +86,16 @@ class Audit:
                     self.progress(self._count(missing), len(missing))
                     yield
             if len(self._left(left)) == len(left) and not others:
-                break
+                told = f"{len(missing)} questions, but no answer to some of them"
+                raise AuditError(told)
             while others:
                 if not self._collect(others):
                     sleep(_LOOK_SECONDS)
                 self.progress(self._count(missing), len(missing))
                 yield
             left = self._left(left)
-        raise AuditError(f"{len(missing)} questions, but no answer to some of them")
+        self.progress(len(missing), len(missing))
+        yield
 
     def _answered(
         self, asked: dict[str, Query], others: list[str]

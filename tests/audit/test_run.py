@@ -172,6 +172,22 @@ def test_what_another_audit_asks_is_left_to_it(tmp_path: Path) -> None:
     assert UNITS[0].query() not in executor.asked
 
 
+def test_what_another_audit_answered_in_the_meantime_is_taken(tmp_path: Path) -> None:
+    executor, mine = Ready(), identity()
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as theirs:
+
+        def answer_the_rest(done: int, asked: int) -> None:
+            for unit in UNITS if done == 1 else ():
+                query = unit.query()
+                if store.find(key_of(query, mine)) is None:
+                    found = Stored(finding_of(unit.prop), 60.0)
+                    theirs.put(key_of(query, mine), query, mine, found)
+
+        lines = Audit(UNITS, store, executor, 60.0, answer_the_rest).lines()
+        assert [line.unit for line in lines] == UNITS
+    assert len(executor.asked) == 1
+
+
 def test_what_a_killed_audit_left_is_asked(tmp_path: Path) -> None:
     path, executor = tmp_path / "store", Ready()
     keys = list(dict.fromkeys(key_of(unit.query(), identity()) for unit in UNITS))
