@@ -16,6 +16,7 @@ from bounceproof.cli.questions import (
     properties_of,
     question_options,
 )
+from bounceproof.cli.streams import say
 from bounceproof.cli.subjects import (
     kernel_options,
     model_of,
@@ -51,6 +52,11 @@ EVERY_DEVICE = "all"
     "code of the tree and its patches, without network where the system allows to take "
     "it away, which is said where it does not: a fence, no jail, so never the default.",
 )
+@click.option(
+    "--reproducer",
+    type=click.Choice(["c", "fio", "kunit"]),
+    help="Print a program that makes a running kernel hit the counterexample.",
+)
 @output_options("check", details=True)
 def check(
     kernel: str,
@@ -59,6 +65,7 @@ def check(
     properties: tuple[str, ...],
     timeout: float,
     native: bool,
+    reproducer: str | None,
     output: Output,
     **options: Any,
 ) -> int:
@@ -68,10 +75,13 @@ def check(
     --device all asks about the device of every driver, one after the other.
     """
     interpret_single_requests()
+    if reproducer is not None and output.given:
+        raise InputError("--reproducer: prints a program, not a --format")
     model = model_of(kernel, patches, settings)
     if options["device_name"] == EVERY_DEVICE:
-        if native:
-            raise InputError("--native: name one device")
+        for name, given in (("--native", native), ("--reproducer", reproducer)):
+            if given:
+                raise InputError(f"{name}: name one device")
         return _every_device(model, properties, timeout, output, options)
     from bounceproof.report import checks
     from bounceproof.solver.answers.check import check_kernel
@@ -82,7 +92,12 @@ def check(
         result = check_kernel(model, domain, asked, timeout, watch)
     if native:
         result = natively_confirmed(model, result)
-    show(checks.answer(result), output)
+    if reproducer is None:
+        show(checks.answer(result), output)
+    else:
+        from bounceproof.report.reproducers import make
+
+        say(make.reproducer(reproducer, result))
     return result.exit_code
 
 

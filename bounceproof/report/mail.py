@@ -18,8 +18,9 @@ from bounceproof.report.judged import judged_text, label, tool_json
 from bounceproof.report.plainmail import ascii_only, commands_folded, folded
 from bounceproof.report.reached import EFFECT, who
 from bounceproof.report.request import REPRODUCE
+from bounceproof.report.reviews import said_of
 from bounceproof.report.text import WIDTH, folded_at, several, wrap
-from bounceproof.solver.answers.changes import Change, changes
+from bounceproof.solver.answers.changes import changes
 from bounceproof.solver.answers.check import Checked
 from bounceproof.solver.answers.prove import Proved
 from bounceproof.solver.contract.verdict import Counterexample, Finding, Verdict
@@ -181,28 +182,11 @@ def _kept(line: str) -> bool:
     return not line.startswith(("Details: ", "Compared with "))
 
 
-_SAID = {
-    Change.REGRESSED: "breaks",
-    Change.FIXED: "fixes",
-    Change.STILL_BROKEN: "leaves broken",
-    Change.UNDECIDED: "leaves unknown",
-}
-
-
-def said_of(result: Proved) -> str:
-    """What a patch does to the properties, in a clause."""
-    names: dict[Change, list[str]] = {}
-    for one in changes(result):
-        names.setdefault(one.change, []).append(one.prop.value)
-    parts = [f"{said} {several(names[k])}" for k, said in _SAID.items() if k in names]
-    return "; ".join(parts) or "changes no verdict"
-
-
 def of_prove(result: Proved) -> str:
     """``prove`` as a mail: what a patch fixes, breaks and leaves."""
     kernel, base = result.kernel.model, result.base.model
     with folded_at(WIDTH):
-        told = said_of(result)
+        told = said_of(changes(result))
         lines = [_subject(f"swiotlb: {label(kernel)} {told}"), ""]
         lines += [wrap(f"Compared with {label(base)}, {label(kernel)} {told}."), ""]
         text = [line for line in proofs.as_text(result).split("\n")[2:] if _kept(line)]

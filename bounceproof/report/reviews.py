@@ -33,7 +33,7 @@ def _status(result: Proved, found: Iterable[Changed]) -> Status:
     return Status.WARN if open_ else Status.PASS
 
 
-def _summary(found: Iterable[Changed]) -> str:
+def said_of(found: Iterable[Changed]) -> str:
     """Every kind of change with its properties, the worst first."""
     names: dict[Change, list[str]] = {}
     for one in found:
@@ -48,4 +48,4 @@ def review(result: Proved, base: str) -> str:
     """b4's array for a patch; ``base`` says what it was judged on."""
     found = changes(result)
     details = f"Base: {base}\n\n{proofs.as_text(result)}"
-    return b4.result(_status(result, found), _summary(found), details)
+    return b4.result(_status(result, found), said_of(found), details)

@@ -44,18 +44,13 @@ def width() -> int:
 
 
 def printable(text: str) -> str:
-    """``text`` with what is no printable character shown as ``\\x1b`` is.
+    """``text`` with what is no printable character, nor a tab, shown as ``\\x1b`` is.
 
     Names of files and subjects of mails may have anything in them.
     """
     if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else _ESCAPED.get(c) or _escape(c) for c in text
-    )
-
-
-_ESCAPED = {"\t": "  "}
+    return "".join(c if c.isprintable() or c == "\t" else _escape(c) for c in text)
 
 
 def _escape(character: str) -> str:

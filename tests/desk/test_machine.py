@@ -184,7 +184,7 @@ def test_ktap_never_takes_unknown_for_success() -> None:
 
 def test_no_control_character_goes_through() -> None:
     shown = printable(NASTY)
-    assert shown == "a\\x1b[31m\\x00<&>\"']]>\\ud800\\u202e#\\x0a\\x0d  end"
+    assert shown == "a\\x1b[31m\\x00<&>\"']]>\\ud800\\u202e#\\x0a\\x0d\tend"
     cases = result_of(Verdict.BROKEN, shown)
     xml = JUnitXml.fromstring(junit(cases).encode())
     assert "]]>" in next(iter(next(iter(xml)))).result[0].message
