@@ -16,6 +16,7 @@ from bounceproof.report import checks, proofs
 from bounceproof.report.domain import asked_of, asked_text
 from bounceproof.report.judged import judged_text, label, tool_json
 from bounceproof.report.plainmail import ascii_only, commands_folded, folded
+from bounceproof.report.reach import reach_text
 from bounceproof.report.reached import EFFECT, who
 from bounceproof.report.request import REPRODUCE
 from bounceproof.report.reviews import said_of
@@ -135,7 +136,8 @@ def _about_one(result: Checked, finding: Finding) -> list[str]:
     assert example is not None
     lines = _details(model, finding)
     lines += _section("Effect", EFFECT[finding.prop])
-    lines += _section("Who can meet it", who(example.cell, result.domain.device.name))
+    asked = who(example.cell, result.domain.device.name)
+    lines += reach_text(model, [finding]) or _section("Who can meet it", asked)
     others = [f for f in result.findings if f is not finding]
     if others:
         lines += _section(

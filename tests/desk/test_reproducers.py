@@ -43,9 +43,10 @@ def compiled(text: str, folder: Path, *options: str) -> Path:
 def test_the_program_compiles_and_says_what_it_needs(run: Run, tmp_path: Path) -> None:
     text = made(run, "c", "v6.9", *FITS)
     program = compiled(text, tmp_path, "-O2")
-    assert "#define OFFSET 4UL\n#define SIZE 197120UL\n" in text
+    assert "#define OFFSET 65540UL\n#define SIZE 197120UL\n" in text
     said = needs(text)
     assert "Needs v6.9, and nvme, with pages of 64 KiB: an untrusted device" in said
+    assert "Machines like that: PCI devices below a port that firmware marks" in said
     assert "So it does in an area of 32768 slots" in said
     assert "max_sectors_kb is raised to 193 or more" in said
     done = subprocess.run([program], check=False, capture_output=True, text=True)
@@ -56,6 +57,12 @@ def test_it_reads_and_never_writes(run: Run) -> None:
     text = made(run, "c", "v6.9", *FITS)
     assert "O_RDONLY" in text
     assert "write(" not in text
+
+
+def test_what_no_current_machine_can_is_said(run: Run) -> None:
+    words = ("--page-size", "64K", "--granule", "64K", "--property", "fits")
+    said = needs(made(run, "c", "v6.1.192", *words))
+    assert "No current machine can (latent): only x86" in said
 
 
 def test_a_small_area_is_said(run: Run) -> None:

@@ -14,11 +14,13 @@ from importlib.resources import files
 from string import Template
 
 from bounceproof.errors import InputError
+from bounceproof.models.reach.rules import Reach
 from bounceproof.models.request import KernelModel, Path, PoolKind, Request
 from bounceproof.models.words.word import U64, Word
 from bounceproof.report.checks import smallest
 from bounceproof.report.judged import label
 from bounceproof.report.plainmail import ascii_only
+from bounceproof.report.reach import met
 from bounceproof.report.reached import who
 from bounceproof.report.reproducers.calls import map_call
 from bounceproof.report.text import size_text
@@ -117,6 +119,7 @@ def _needs(result: Checked, moved: _Moved, seen: str) -> list[str]:
     told = [
         f"The smallest: {smallest(model, moved.finding)}.",
         f"Needs {label(model)}, and {who(cell, result.domain.device.name)}",
+        *_machines(model, moved),
         f"The buffer has {point['size']} bytes, {moved.offset} bytes into a huge page; "
         f"run there again, it breaks {moved.finding.prop} with start index "
         f"{', '.join(str(index) for index in moved.indices)}. {_pool(result, moved)}",
@@ -128,6 +131,17 @@ def _needs(result: Checked, moved: _Moved, seen: str) -> list[str]:
     if cell.path.has_granule and cell.granule < cell.page_size:
         told.append("Such a granule, below the page size, depends on the IOMMU.")
     return told
+
+
+def _machines(model: KernelModel, moved: _Moved) -> list[str]:
+    """Which machines there are of that kind, if it is known."""
+    found = [one for one, _ in met(model, [moved.example.cell])]
+    return [
+        f"Machines like that: {one.who}."
+        if one.reach is Reach.LIVE
+        else f"No current machine can ({one.reach}): {one.who}."
+        for one in found
+    ]
 
 
 def _pool(result: Checked, moved: _Moved) -> str:
