@@ -54,7 +54,7 @@ _QUERIES = 4
 @click.option(
     "--within",
     type=click.FloatRange(1, 3600),
-    default=25.0,
+    default=24.0,
     show_default=True,
     help="Seconds for the proofs; what is not answered then is a warning.",
 )

@@ -79,7 +79,8 @@ def check(
         raise InputError("--reproducer: prints a program, not a --format")
     model = model_of(kernel, patches, settings)
     if options["device_name"] == EVERY_DEVICE:
-        for name, given in (("--native", native), ("--reproducer", reproducer)):
+        alone = ("--native", native), ("--reproducer", reproducer)
+        for name, given in (*alone, ("--format mail", output.format == "mail")):
             if given:
                 raise InputError(f"{name}: name one device")
         return _every_device(model, properties, timeout, output, options)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bounceproof.report.checks import broken_lines, finding_json
 from bounceproof.report.domain import asked_of, domain_json
@@ -13,6 +13,9 @@ from bounceproof.report.judged import about, judged_text, label, tool_text
 from bounceproof.report.text import table, title, wrap
 from bounceproof.solver.answers.check import Checked
 from bounceproof.solver.contract.verdict import NO_CELL, Verdict, exit_code, overall
+
+if TYPE_CHECKING:
+    from bounceproof.report.machine.cases import Cases
 
 
 def _asked(result: Checked) -> bool:
@@ -83,8 +86,15 @@ def as_text(results: list[Checked], without: Mapping[str, str]) -> str:
 def answer(results: list[Checked], without: Mapping[str, str]) -> Answer:
     """``check --device all`` in any format; ``without`` are devices that were not
     asked about, with the reason."""
+
+    def cases() -> Cases:
+        from bounceproof.report.machine.cases import of_fleet
+
+        return of_fleet(filter(_asked, results))
+
     return Answer(
         "check",
         lambda: fields(results, without),
         lambda verbose: as_text(results, without),
+        cases=cases,
     )

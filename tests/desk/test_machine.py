@@ -29,6 +29,7 @@ from tests.source.test_commands import DIRECT, patch_text, write
 from tests.source.trees import SWIOTLB
 
 BROKEN = ("check", "v6.9", "--page-size", "64K", "--property", "fits")
+QUICK = ("--page-size", "64K", "--granule", "64K", "--property", "fits")
 NOTHING = ("--size", "1G")
 SCHEMA = Path(os.environ.get("BOUNCEPROOF_SCHEMAS", "build/schemas"))
 NASTY = "a\x1b[31m\x00<&>\"']]>\ud800\u202e#\n\r\tend"
@@ -53,6 +54,17 @@ def test_exit_codes_are_those_of_text(run: Run, kind: str) -> None:
     words = (*BROKEN, "--granule", "64K", "--format", kind)
     assert run(*words).code == 1
     assert run(*words, *NOTHING).code == 3
+
+
+def test_devices_are_cases_of_their_own(run: Run) -> None:
+    words = ("check", "v6.9", "--device", "all", "--path", "iommu", *QUICK)
+    text = run(*words, "--format", "junit").out
+    names = {
+        case.classname for suite in JUnitXml.fromstring(text.encode()) for case in suite
+    }
+    assert {"v6.9 nvme", "v6.9 scsi"} <= names
+    alone = run(*words, "--format", "mail")
+    assert (alone.code, alone.err.count("name one device")) == (2, 1)
 
 
 # SARIF.

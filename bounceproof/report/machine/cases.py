@@ -159,6 +159,19 @@ def of_check(result: Checked) -> Cases:
     return Cases(title, cases, _about(models), _warnings(models))
 
 
+def of_fleet(results: Iterable[Checked]) -> Cases:
+    """``check`` of several devices: a case for each property of each."""
+    made, model = list[Case](), None
+    for result in results:
+        model = result.model
+        group = f"{label(model)} {result.domain.device.name}"
+        cases = (_case(model, finding) for finding in result.findings)
+        made += [replace(case, group=group) for case in cases]
+    models = [] if model is None else [model]
+    title = " ".join(["check", *(printable(label(one)) for one in models)])
+    return Cases(title, _plain(made), _about(models), _warnings(models))
+
+
 def _changed(model: KernelModel, found: Changed, regressions: bool) -> Case:
     """A property of a patched kernel; where ``regressions`` alone fail, what counts is
     whether it got worse."""
