@@ -77,7 +77,7 @@ def told(run: Run, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(sys, "stdin", stream)
         result = run(*QUICK, *more)
         assert (result.code, result.err) == (0, "")
-        found: list[dict[str, str]] = result.json
+        found: list[dict[str, str]] = json.loads(result.out)
         jsonschema.validate(found, {"type": "array", "items": RESULT})
         return found
 
