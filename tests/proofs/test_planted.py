@@ -20,6 +20,7 @@ from bounceproof.models.kernels.state import (
     Rounding,
     Zeroing,
 )
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path
 from bounceproof.solver.answers.check import check_state
 from bounceproof.solver.contract.domain import Domain
@@ -175,15 +176,7 @@ def test_a_disagreement_is_shown_as_unknown(monkeypatch: pytest.MonkeyPatch) -> 
     from bounceproof.solver.answers import check as ask
 
     def deaf(*_: object) -> tuple[object, object]:
-        outcome = {
-            "ok": True,
-            "bounced": True,
-            "slot": 1,
-            "nslots": 1,
-            "tlb_addr": 1,
-            "sz": None,
-            "hang": False,
-        }
+        outcome = Outcome(True, True, slot=1, nslots=1, tlb_addr=1)
         return lambda *_: Shown(outcome), lambda *_: False
 
     monkeypatch.setattr(ask, "confirmer", deaf)
