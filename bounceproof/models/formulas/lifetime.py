@@ -64,6 +64,11 @@ class Release:
     nslots: Word
     done: Truth = TRUE
 
+    def alike(self, other: Release) -> Release:
+        """What is freed where ``other`` frees the same, or nothing that counts."""
+        same = self.first.eq(other.first) & self.nslots.eq(other.nslots)
+        return Release(self.first, self.nslots, self.done & other.done & same)
+
 
 class Life(Protocol):
     """What becomes of a mapping in one kernel, from its placement to its end."""

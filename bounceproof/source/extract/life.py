@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import reduce
 
 from bounceproof.models.formulas.lifetime import (
     BIDIRECTIONAL,
@@ -316,10 +317,11 @@ class SourceLife:
         return self._steps(tuple(self._machine.events), "copy")
 
     def release(self, placed: Placed) -> Release:
-        """What the path's unmap function gives back."""
-        story = self._story(placed, BIDIRECTIONAL)
+        """What the path's unmap function gives back, in every direction the same."""
+        self._story(placed, BIDIRECTIONAL)
         if self._releases is None:
-            self._releases = self._release(placed, story)
+            each = [self._release(placed, index) for index in IN_C]
+            self._releases = reduce(Release.alike, each)
         return self._releases
 
     def _unmap(self, placed: Placed, story: Story, direction: int) -> State:
@@ -370,11 +372,12 @@ class SourceLife:
                 copied = copied | (here & step.condition & whole)
         return copied
 
-    def _release(self, placed: Placed, story: Story) -> Release:
+    def _release(self, placed: Placed, direction: int) -> Release:
+        story = self._story(placed, direction)
         if not self._made(story):
             return Release(placed.slot, placed.mapping.nslots)
         before = len(story.record.of(self._machine.list_key))
-        state = self._unmap(placed, story, BIDIRECTIONAL)
+        state = self._unmap(placed, story, direction)
         freed = self._one_span(self._machine.record, before, "frees slots")
         first = freed.first.cast(UNSIGNED_INT)
         slots = (freed.last - freed.first + 1).cast(UNSIGNED_INT)
