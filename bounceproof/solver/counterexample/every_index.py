@@ -19,6 +19,7 @@ from bounceproof.solver.smt.universal import Undecided, Universal
 
 _OF_AN_EMPTY_POOL = frozenset(Property) - {Property.FINDS, Property.HALTS}
 """Properties that a request breaks in a pool that does not depend on the index."""
+_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def prefer_every_index(
     if hunt.prop not in _OF_AN_EMPTY_POOL or domain.start_index is not None:
         return best
     if domain.bound or domain.pool_kind is PoolKind.TRANSIENT:
+        return best
+    if not best.found.proved:
         return best
     try:
         asked = _asked(hunt, best.cell, best.limit, best.found.point["size"])
@@ -79,4 +82,5 @@ def _asked(hunt: Hunt, cell: Cell, limit: int, size: int) -> Universal:
     asked = asked & fields["size"].eq(Word(size, fields["size"].ctype))
     within = pool.start_index < pool.area_nslabs
     name = f"{hunt.prop} {cell.path} page {cell.page_size} granule {cell.granule}"
-    return Universal(name, asked, within, "start_index", fields, hunt.seconds)
+    seconds = min(hunt.seconds, _SECONDS)
+    return Universal(name, asked, within, "start_index", fields, seconds)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 
 import z3
 
@@ -12,6 +13,9 @@ from bounceproof.solver.smt.engine import Answer, Query, Status, answer_of, ask
 from bounceproof.solver.smt.terms import formula
 
 Point = dict[str, int]
+MOST_SECONDS = 15.0
+_MOMENT, _MODEST_SECONDS = 1500, 15.0
+_SHIFTS = (24, 16, 12, 8, 4, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ def smaller(fields: dict[str, Word], point: Point) -> Truth:
 
 
 def _smallest(
-    solver: z3.Solver, name: str, word: Word, start: int
+    solver: z3.Solver, name: str, word: Word, start: int, ends: float
 ) -> tuple[int, Answer | None]:
     """Smallest value of ``word``; an answer only where the solver gave up."""
     low, high = 0, start
     while low < high:
+        if monotonic() > ends:
+            return high, Answer(Status.UNKNOWN, reason=f"minimum {name}: timeout")
         middle = (low + high) // 2
         within = formula(word <= Word(middle, word.ctype))
         answer = answer_of(solver, f"minimum {name}", within)
@@ -63,6 +69,29 @@ def _smallest(
     return high, None
 
 
+def _modest(
+    solver: z3.Solver, fields: dict[str, Word], known: z3.ModelRef
+) -> z3.ModelRef:
+    """A model whose fields are not needlessly large, the least significant first.
+
+    What is not found in a moment is left as it is.
+    """
+    solver.set("timeout", _MOMENT)
+    model, ends = known, monotonic() + _MODEST_SECONDS
+    for field, word in reversed(fields.items()):
+        value = value_of(model, word)
+        for shift in (value.bit_length(), *_SHIFTS):
+            if isinstance(word.raw, int) or monotonic() > ends:
+                break
+            within = formula(word <= Word(value >> shift, word.ctype))
+            answer = answer_of(solver, f"a smaller {field}", within)
+            if answer.model is not None:
+                model = answer.model
+                solver.add(within)
+                break
+    return model
+
+
 def minimise(
     name: str,
     question: Truth,
@@ -72,22 +101,26 @@ def minimise(
 ) -> Minimum:
     """The lexicographically smallest solution of ``question``, from a known one.
 
-    ``proved`` is false, with a reason, where the solver gave up on the way.
+    ``proved`` is false, with a reason, where the solver gave up on the way, or the
+    whole took longer than :data:`MOST_SECONDS`.
     """
     solver = z3.SolverFor("QF_BV")
-    solver.set("timeout", max(1, round(seconds * 1000)))
     solver.add(formula(question))
-    point = point_of(known, fields)
+    model, ends = known, monotonic() + MOST_SECONDS
     for field, word in fields.items():
         if isinstance(word.raw, int):
             continue
-        value, trouble = _smallest(solver, field, word, point[field])
-        solver.add(formula(word.eq(Word(value, word.ctype))))
-        if trouble is not None:
-            return Minimum(point, False, trouble.reason)
-        answer = answer_of(solver, f"minimum {field}")
-        if answer.model is None:
-            return Minimum(point, False, answer.reason or f"{field} lost its model")
-        point = point_of(answer.model, fields)
+        left = min(seconds, ends - monotonic())
+        solver.set("timeout", max(1, round(left * 1000)))
+        value, trouble = _smallest(solver, field, word, value_of(model, word), ends)
+        if trouble is None:
+            solver.add(formula(word.eq(Word(value, word.ctype))))
+            trouble = answer_of(solver, f"minimum {field}")
+        if trouble.model is None:
+            point = point_of(_modest(solver, fields, model), fields)
+            return Minimum(point, False, trouble.reason or f"{field} lost its model")
+        model = trouble.model
+    point = point_of(model, fields)
+    seconds = min(seconds, MOST_SECONDS)
     below = ask(Query(f"{name}: smaller", question & smaller(fields, point)), seconds)
     return Minimum(point, below.status is Status.UNSAT, below.reason)
