@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: check test soak lint bench kernels trees clean
+.PHONY: check test soak lint bench kernels trees man clean
 check: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash tools/ask-thread
 
@@ -30,6 +30,9 @@ kernels: $(SERIES:%=build/kernels/linux-source-%.tar.xz)
 
 trees: $(STAMP) kernels
 	BOUNCEPROOF_TREES=required $(BIN)/python -m pytest -n 2 -m trees
+
+man: $(STAMP)
+	$(BIN)/python -m tools.man_page
 
 build/kernels/%.tar.xz:
 	bash tools/fetch-kernel $* build/kernels

@@ -52,8 +52,9 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text is as wide as where nobody says how wide."""
+    """Text is as wide as where nobody says how wide, and nobody has defaults."""
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("BOUNCEPROOF_NO_DEFAULTS", "1")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from bounceproof.cli.help import INPUT, OURS, ending
 from bounceproof.cli.options import NUMBER, device_of, json_option, option_error
 from bounceproof.cli.streams import say, standard_input
 from bounceproof.cli.subjects import kernel_options, settings_of
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
     from bounceproof.logs.told.version import Nearest
 
 
-@click.command()
+@click.command(
+    epilog=ending(
+        {
+            0: "something was explained, or the log shows a pool and no failure",
+            2: f"{INPUT}, or there was nothing to explain",
+            3: "the code of a tree cannot be read",
+            4: OURS,
+        },
+        "dmesg | bounceproof explain",
+    )
+)
 @click.argument("log", metavar="[FILE|-]", default="-")
 @click.option(
     "--kernel",
@@ -61,8 +72,7 @@ def explain(
 
     FILE is dmesg, journalctl, syslog, console output or a mail, plain or packed with
     gzip, xz, bzip2 or zstandard; - or nothing reads standard input.  What the options
-    state overrides what the log tells.  Exit code 0 where something was explained, or
-    the log shows a pool and no failure; 2 where there was nothing to explain.
+    state overrides what the log tells.
     """
     try:
         check_sizes(page_size, granule)

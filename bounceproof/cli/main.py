@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -50,8 +51,12 @@ COMMANDS = {
     "fixes": "List the built-in fixes.",
     "devices": "List the built-in devices.",
     "schema": "Print the JSON Schema of a command's answer.",
+    "completion": "Print what makes a shell complete commands and kernels.",
 }
+PROGRAM = "bounceproof"
 INTERRUPTED = 130
+COMPLETE = "_BOUNCEPROOF_COMPLETE"
+"""Set in the environment by a shell that asks what it can offer."""
 
 
 @dataclass(slots=True)
@@ -106,7 +111,23 @@ class LazyGroup(click.Group):
             return None
         if all("--debug" not in option.opts for option in command.params):
             command.params += _flags()
+        if os.environ.get(COMPLETE):
+            from bounceproof.cli.complete import offer
+
+            offer(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        asks = not {"--help", "-h"}.intersection(rest) and not ctx.resilient_parsing
+        if name is not None and command is not None and asks:
+            from bounceproof.cli.defaults import apply
+
+            for line in apply(ctx, command, name):
+                complain(line)
+        return name, command, rest
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -116,7 +137,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="bounceproof")
+@click.version_option(__version__, prog_name=PROGRAM)
 def bounceproof() -> None:
     """Can a DMA mapping within the driver's limit ever fail in swiotlb?
 
@@ -156,7 +177,9 @@ def _run(arguments: list[str] | None, invocation: Invocation) -> int:
     """The exit code of the command, whatever becomes of it."""
     try:
         require_output()
-        code: Any = bounceproof.main(arguments, standalone_mode=False, obj=invocation)
+        code: Any = bounceproof.main(
+            arguments, PROGRAM, COMPLETE, standalone_mode=False, obj=invocation
+        )
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -166,8 +189,11 @@ def _run(arguments: list[str] | None, invocation: Invocation) -> int:
         return InputError.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except (PipeClosed, BrokenPipeError, SystemExit):
-        # click leaves by itself, with 1, where the pipe of its own output is closed
+    except (PipeClosed, BrokenPipeError, SystemExit) as ended:
+        # click leaves by itself where a shell asked it what to offer, and, with 1,
+        # where the pipe of its own output is closed
+        if isinstance(ended, SystemExit) and os.environ.get(COMPLETE):
+            return int(ended.code or 0)
         return PipeClosed.exit_code
     except BounceproofError as error:
         return _ended(error, invocation)

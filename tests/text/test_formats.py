@@ -13,8 +13,8 @@ from bounceproof.report import formats
 from bounceproof.report.formats import FORMATS, Answer, Format, Output, render
 from tests.conftest import Run
 
-ONE_FORMAT = ("b4-check", "schema")
-"""What b4 reads has the format that b4 reads."""
+ONE_FORMAT = ("b4-check", "completion", "schema")
+"""What b4 or a shell reads has the format that they read."""
 ASKED = ("check", "v6.12", "--property", "fits", "--path", "direct")
 
 
