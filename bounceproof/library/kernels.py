@@ -42,6 +42,8 @@ def tree_kernel(
 
     Raises BadInput for a setting that nothing in the tree asks about, or a SourceError.
     """
+    from bounceproof.solver.trees.prover import SolverProver
+    from bounceproof.source.kernel.confirm import TreeKernel
     from bounceproof.source.program.prelude import DEFAULT_CONFIG
     from bounceproof.source.tree.tree import open_tree
 
@@ -50,7 +52,7 @@ def tree_kernel(
     for key, value in config.items():
         if value != "n" and key not in DEFAULT_CONFIG and not tree.speaks_of(key):
             raise BadInput("config", key, "no file that is read has that name")
-    return kernel_of(tree, config)
+    return TreeKernel(tree, config, SolverProver())
 
 
 def kernel_of(tree: Tree, config: dict[str, str] | None = None) -> TreeKernel:

@@ -135,7 +135,7 @@ def devices_text() -> str:
             mask = f"{d.min_align_mask:#x}"
         bound = d.seg_boundary_mask
         boundary = "any 2^k - 1" if bound is None else f"{bound:#x}"
-        lines += [f"{d.name}: {d.summary}"]
+        lines += [wrap(f"{d.name}: {d.summary}")]
         lines += table(
             [
                 ("min_align_mask", mask),

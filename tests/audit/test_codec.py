@@ -10,6 +10,7 @@ import pytest
 from bounceproof.audit.cells import state_from, unit_from
 from bounceproof.audit.codec import NotDecodable, decode, encode
 from bounceproof.models.catalog import STATES
+from bounceproof.models.request import Path
 from bounceproof.solver.answers.check import check_state
 from bounceproof.solver.contract.properties import Property
 from bounceproof.solver.contract.verdict import Finding
@@ -30,7 +31,8 @@ def test_a_query_comes_back_as_its_unit(unit: object) -> None:
 
 
 def test_a_finding_with_a_counterexample_comes_back() -> None:
-    unit = units_of("v6.12", properties=(Property.ALIGNED,))[-1]
+    units = units_of("v6.12", properties=(Property.FITS,))
+    unit = next(u for u in units if u.path is Path.DIRECT)
     finding = check_state(unit.state, unit.domain(), [unit.prop], 60).findings[0]
     assert finding.counterexample is not None
     assert decode(Finding, json.loads(json.dumps(encode(finding)))) == finding

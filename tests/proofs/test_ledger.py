@@ -90,7 +90,13 @@ def test_a_sample_answers_as_written() -> None:
 def test_another_answer_is_told(tmp_path: Path) -> None:
     (tmp_path / "tools").mkdir()
     (tmp_path / "proofs").mkdir()
-    for name in ("ledger", "verdict-table"):
+    for name in (
+        "ledger",
+        "verdict-table",
+        "__init__.py",
+        "ledger.py",
+        "verdict_table.py",
+    ):
         text = (ROOT / "tools" / name).read_text()
         (tmp_path / "tools" / name).write_text(text)
     wrong = CLAIMS["T6"] | {"answer": {"exit_code": 1, "verdicts": {"fits": "broken"}}}

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bounceproof.cli.options import device_of
+from bounceproof.models.outcome import Outcome
 from bounceproof.models.request import Cell, Path
 from bounceproof.report.checks import as_text
 from bounceproof.solver.answers.check import check_kernel
@@ -194,8 +195,8 @@ def test_a_run_that_contradicts_a_proof_is_no_verdict(
     domain = Domain(NVME, page_size=4096, path=Path.DIRECT, nslabs=256, nareas=1)
     kept = TreeKernel.run_numbers
 
-    def failing(self: TreeKernel, *given: object) -> dict[str, object]:
-        return {**kept(self, *given), "ok": False}  # type: ignore[arg-type]
+    def failing(self: TreeKernel, *given: object) -> Outcome:
+        return replace(kept(self, *given), ok=False)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TreeKernel, "run_numbers", failing)
     found = check_kernel(kernel, domain, [Property.FITS], 60).findings[0]

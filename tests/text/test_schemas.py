@@ -33,8 +33,9 @@ HISTORY = {
 
 
 def _prints_json(command: str) -> bool:
-    module = importlib.import_module(f"bounceproof.cli.{command}")
-    return any("--json" in option.opts for option in getattr(module, command).params)
+    name = command.replace("-", "_")
+    module = importlib.import_module(f"bounceproof.cli.{name}")
+    return any("--json" in option.opts for option in getattr(module, name).params)
 
 
 def test_every_command_that_prints_json_has_one() -> None:
