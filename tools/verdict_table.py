@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as File
@@ -24,11 +25,14 @@ from bounceproof.audit.run import Audit
 from bounceproof.audit.store import Store
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.catalog import device
-from bounceproof.models.constants import U32_MAX
+from bounceproof.models.constants import NVME_CTRL_PAGE_SIZE, U32_MAX
 from bounceproof.models.contract import Property, applies
 from bounceproof.models.kernels.releases import RELEASES
 from bounceproof.models.kernels.state import KernelState
-from bounceproof.models.request import Path
+from bounceproof.models.reach.judge import reached
+from bounceproof.models.reach.records import RECORDS
+from bounceproof.models.reach.rules import Reach, Reached
+from bounceproof.models.request import Cell, Path
 from bounceproof.solver.contract.verdict import Finding, Verdict
 
 ROOT = File(__file__).resolve().parent.parent
@@ -218,6 +222,24 @@ def table(machine: Machine, answers: Answers, where: Anchors) -> str:
     return "\n".join(lines) + "\n"
 
 
+def who_meets(machine: Machine) -> str:
+    """In which states a machine of the table is live and latent, and by which rule."""
+    found: dict[Reached, list[str]] = {}
+    for state in RELEASES:
+        if BuiltinKernel(state).unsupported(machine.path) is None:
+            mask = machine.min_align_mask or NVME_CTRL_PAGE_SIZE - 1
+            granule = machine.granule or machine.page_size
+            cell = Cell(machine.page_size, granule, machine.path, mask)
+            met = reached(RECORDS[state.name], cell)
+            found.setdefault(met, []).append(f"`{state.name}`")
+    lines = []
+    order = list(Reach)
+    for met, names in sorted(found.items(), key=lambda o: order.index(o[0].reach)):
+        every = "every state" if len(found) == 1 else ", ".join(names)
+        lines.append(f"{met.reach.capitalize()} in {every}: {met.who}.")
+    return "\n".join(textwrap.fill(line, 88) for line in lines) + "\n"
+
+
 def trouble(cell: Named, found: Finding | None) -> Iterator[str]:
     """What is wrong with one answer."""
     name = " ".join(cell)
@@ -261,7 +283,9 @@ def main() -> int:
         answers = known(store) if options.no_ask else compute(store, options.workers)
     where = anchors()
     wanted = [m for m in MACHINES if m.in_table or options.all]
-    text = "\n".join(table(machine, answers, where) for machine in wanted)
+    text = "\n".join(
+        f"{table(machine, answers, where)}\n{who_meets(machine)}" for machine in wanted
+    )
     print(text)
     for section in dict.fromkeys(where.values()):
         if f"[{section}]" in text:

@@ -10,13 +10,19 @@ from typing import Any
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.formulas.search import NotRead
 from bounceproof.models.kernels.releases import LATEST
-from bounceproof.models.reach.judge import DRIVERS_MASKS, one_set_areas, reached
+from bounceproof.models.reach.judge import (
+    DRIVERS_MASKS,
+    by_parts,
+    one_set_areas,
+    reached,
+)
 from bounceproof.models.reach.records import RECORDS, record_of
 from bounceproof.models.reach.rules import Reach, Reached, Record
 from bounceproof.models.request import Cell, KernelModel, MarksUntrusted
 from bounceproof.report.configurations import configurations
 from bounceproof.report.text import table, wrap
 from bounceproof.solver.contract.verdict import Finding, Verdict
+from bounceproof.solver.counterexample.confirm import only_by_partial_sync
 
 ONE_SET = "only an area of one slot set"
 Met = tuple[Reached, list[Cell]]
@@ -68,6 +74,22 @@ def _pools(model: KernelModel, finding: Finding) -> str | None:
     return None if record is None else one_set_areas(record)
 
 
+def _met_by(model: KernelModel, finding: Finding) -> list[Met]:
+    """Who meets what is broken; a break by a partial sync alone, on its own path."""
+    example, found = finding.counterexample, met(model, _broken(finding))
+    if example is None or not only_by_partial_sync(
+        finding.prop, model, example.cell, example.point
+    ):
+        return found
+    parted: dict[Reached, list[Cell]] = {}
+    for one, cells in found:
+        for cell in cells:
+            alike = cell.path is example.cell.path
+            parted.setdefault(by_parts(one, cell) if alike else one, []).append(cell)
+    order = list(Reach)
+    return sorted(parted.items(), key=lambda one: order.index(one[0].reach))
+
+
 def reach_json(model: KernelModel, finding: Finding) -> list[dict[str, Any]]:
     """Each group of broken configurations with its class and who meets it."""
     every = [cell.cell for cell in finding.cells]
@@ -78,7 +100,7 @@ def reach_json(model: KernelModel, finding: Finding) -> list[dict[str, Any]]:
             "configurations": configurations(cells, every),
             "pools": _pools(model, finding),
         }
-        for one, cells in met(model, _broken(finding))
+        for one, cells in _met_by(model, finding)
     ]
 
 

@@ -169,3 +169,14 @@ def test_answers_say_it(run: Run) -> None:
     assert part["reach"] == "latent"
     pair = ("v6.9", "v6.10", "--page-size", "4K", "--path", "iommu", "--size", "2560")
     assert "met by    live: PCI devices below a port" in run("diff", *pair).out
+
+
+@pytest.mark.parametrize(
+    ("kernel", "reach"), [("v6.1.192", "latent"), ("v5.16", "live")]
+)
+def test_what_a_partial_sync_alone_breaks_is_latent(
+    run: Run, kernel: str, reach: str
+) -> None:
+    asked = ("--path", "direct", "--page-size", "4K", "--property", "clean", "--json")
+    [finding] = run("check", kernel, *asked).json["properties"]
+    assert [part["reach"] for part in finding["reach"]] == [reach]

@@ -14,6 +14,7 @@ from bounceproof.models.request import Cell, Path, PoolKind
 
 _LARGE_PAGES = "16 and 64 KiB pages: arm64, loongarch, mips, powerpc"
 _DYNAMIC = "with CONFIG_SWIOTLB_DYNAMIC, which s390 selects and others leave off"
+_PARTS = "no driver of v7.3 with a min_align_mask syncs a part of a mapping"
 DRIVERS_MASKS = (0, NVME_CTRL_PAGE_SIZE - 1)
 """The min_align_masks that drivers of every release set: none, and the 4 KiB of
 nvme-pci and of Hyper-V's storvsc and netvsc."""
@@ -31,6 +32,17 @@ def reached(record: Record, cell: Cell, masks: tuple[int, ...] = ()) -> Reached:
     if cell.pool_kind is PoolKind.DEFAULT or found.reach is not Reach.LIVE:
         return found
     return Reached(found.reach, f"{found.who}; {_DYNAMIC}")
+
+
+def by_parts(found: Reached, cell: Cell) -> Reached:
+    """Who meets what only a sync of a part of a mapping shows.
+
+    Source: callers of dma_set_min_align_mask() in drivers/, v7.3: nvme-pci, storvsc,
+    netvsc.
+    """
+    if found.reach is not Reach.LIVE or not cell.min_align_mask:
+        return found
+    return Reached(Reach.LATENT, _PARTS)
 
 
 def _by_path(record: Record, cell: Cell) -> Reached:

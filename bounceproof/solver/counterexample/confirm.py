@@ -244,6 +244,19 @@ def _shown_by_history(
     return any(b["property"] == prop.value for r in records for b in r["broken"])
 
 
+def only_by_partial_sync(
+    prop: Property, model: KernelModel, cell: Cell, point: Point
+) -> bool:
+    """Whether ``point`` breaks ``prop`` by a sync of a part, and not without one."""
+    parted = point.get("sync_size", point["size"]) < point["size"]
+    if not parted or not runs_histories(model):
+        return False
+    history = history_of(prop, cell, point)
+    kept = [op for op in history["ops"] if op["op"] not in ("cpu_write", "sync")]
+    records = records_of(model, {**history, "ops": kept})
+    return not any(b["property"] == prop.value for r in records for b in r["broken"])
+
+
 def _accepts(model: KernelModel, cell: Cell, point: Point) -> bool:
     """Whether the kernel's own rule accepts the free run of ``point``.
 
