@@ -81,7 +81,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.kept = 0
-        self._claims = Claims(path.with_name(f"{path.name}-claims"))
+        self._claims = Claims(Path(f"{path}-claims"))
         self.read_only = self._prepare()
         name = f"{path.absolute().as_uri()}?mode=ro" if self.read_only else str(path)
         with self._errors():
