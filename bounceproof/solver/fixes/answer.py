@@ -147,7 +147,7 @@ def _nearest(search: FixSearch, found: Found) -> Nearest:
 
 
 def _stays(search: FixSearch, found: Found, best: Best) -> Iterator[Stays]:
-    for finding in best.findings:
+    for finding in best.findings if found.complete else ():
         if finding.verdict is Verdict.HOLDS:
             continue
         prop = finding.prop

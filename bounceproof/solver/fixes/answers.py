@@ -26,6 +26,9 @@ from bounceproof.solver.contract.verdict import (
 from bounceproof.solver.counterexample.confirm import shown_of, shows
 from bounceproof.solver.fixes.reads import Reads, agrees, everything, noted, reads_of
 
+MOST_SECONDS = 4.0
+"""For one solver query about one of many sets."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -206,7 +209,8 @@ class Answers:
         prop, place = asked
         domain, watched = narrowed(self.domain, place), noted(state)
         model = BuiltinKernel(watched)
-        checked = check_kernel(model, domain, [prop], self.seconds)
+        seconds = min(self.seconds, MOST_SECONDS)
+        checked = check_kernel(model, domain, [prop], seconds)
         finding, reads = checked.findings[0], reads_of(watched)
         if finding.counterexample is not None:
             reads = _example_reads(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 from bounceproof.models.builtin import BuiltinKernel
 from bounceproof.models.kernels.fix import Fix
@@ -24,6 +25,8 @@ from bounceproof.solver.fixes.answers import Answers, Asked, Known
 from bounceproof.solver.fixes.candidates import Candidate, Layers, concerned
 
 Pairs = frozenset[Asked]
+FIRST_SECONDS, MORE_SECONDS = 30.0, 25.0
+"""How long sets are looked for, and for each property; then it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class FixSearch:
     ) -> None:
         self.base, self.asked, self._watch = base, asked, watch
         self.answers = Answers(domain, seconds)
+        self._ends = monotonic() + FIRST_SECONDS + MORE_SECONDS * len(asked)
         self.kept = frozenset(p for p in self._held() if p[0] not in may_break)
 
     def _held(self) -> Pairs:
@@ -131,7 +135,7 @@ class FixSearch:
             read = self.answers.points_read()
             found = self._find(concerned(catalogue, read), asked, wanted)
             more = concerned(catalogue, self.answers.points_read())
-            if more == found.fixes:
+            if more == found.fixes or monotonic() > self._ends:
                 return found
 
     def _find(
@@ -143,8 +147,10 @@ class FixSearch:
         layers = Layers(self.base, fixes)
         tried: list[Judged] = []
         for depth, layer in enumerate(layers):
-            judged = []
+            judged: list[Judged] = []
             for number, candidate in enumerate(layer):
+                if monotonic() > self._ends:
+                    return Found(fixes, (), (*tried, *judged), (), False)
                 text = f"sets of {depth} fixes" if depth != 1 else "single fixes"
                 self._watch(text, number, len(layer))
                 judged.append(self._judge(candidate, asked, wanted))
@@ -200,6 +206,8 @@ class FixSearch:
         best: list[Candidate] = []
         least: tuple[int, ...] | None = None
         while heap and (least is None or heap[0][0] == least):
+            if monotonic() > self._ends:
+                break
             weight, number, bad = heapq.heappop(heap)
             candidate = found.smaller[number].candidate
             self._watch(f"what {candidate.fixes} fixes leave broken")
