@@ -180,7 +180,8 @@ def _why_smallest(found: Found) -> list[str]:
         lines += [wrap(f"Not known of {len(found.alike)} as small, the first:")]
         lines += table([(_ways(found.alike[0]), _request(found.alike[0]))])
     if not found.complete:
-        lines.append(wrap("Not every set was looked at: the time was up, or they are too many."))
+        why = "the time was up, or they are too many"
+        lines.append(wrap(f"Not every set was looked at: {why}."))
     return ["", *lines] if lines else []
 
 

@@ -60,8 +60,12 @@ def test_axe_finds_nothing(opened: Any) -> None:
     assert found.response["violations"] == [], found.generate_report()
 
 
-def test_it_loads_nothing_else_and_paints_soon(opened: Any, file: Path) -> None:
+def test_it_loads_nothing_else(opened: Any, file: Path) -> None:
     assert opened.faults == [file.as_uri()]
+
+
+@pytest.mark.slow
+def test_it_paints_soon(opened: Any) -> None:
     painted = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
     paints = [opened.wait_for_function(painted).json_value()]
     while min(paints) >= FIRST_PAINT and len(paints) < LOADS:
