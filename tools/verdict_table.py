@@ -227,7 +227,8 @@ def who_meets(machine: Machine) -> str:
     found: dict[Reached, list[str]] = {}
     for state in RELEASES:
         if BuiltinKernel(state).unsupported(machine.path) is None:
-            mask = machine.min_align_mask or NVME_CTRL_PAGE_SIZE - 1
+            own = machine.min_align_mask
+            mask = NVME_CTRL_PAGE_SIZE - 1 if own is None else own
             granule = machine.granule or machine.page_size
             cell = Cell(machine.page_size, granule, machine.path, mask)
             met = reached(RECORDS[state.name], cell)

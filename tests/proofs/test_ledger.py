@@ -13,6 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tools.verdict_table import MACHINES, Machine, who_meets
+
 ROOT = Path(__file__).parents[2]
 LEDGER = json.loads((ROOT / "proofs" / "ledger.json").read_text())
 CLAIMS: dict[str, dict[str, Any]] = {c["id"]: c for c in LEDGER["claims"]}
@@ -66,6 +68,13 @@ def test_the_readme_shows_what_the_ledger_has() -> None:
     for machine, kernel, prop, verdict in cells:
         answer = CLAIMS[f"table/{machine}/{kernel}"]["answer"]["verdicts"]
         assert answer[prop] == verdict, (machine, kernel, prop)
+
+
+@pytest.mark.parametrize("machine", [m for m in MACHINES if m.in_table])
+def test_each_table_says_who_meets_it(machine: Machine) -> None:
+    pages = (ROOT / "README.md", ROOT / "docs" / "verdicts.md")
+    [text] = [t for t in map(Path.read_text, pages) if f"| {machine.title} |" in t]
+    assert who_meets(machine) in text
 
 
 @pytest.mark.parametrize("claim", list(CLAIMS))
